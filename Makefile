@@ -1,0 +1,64 @@
+# Every target sets up what it needs in .venv; a second run finds it there.
+PYTHON ?= python3
+MODEL ?= claude-opus-4-7
+BUDGET ?= 800
+FUZZ_INPUTS ?= 100000
+
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+NATIVE := CMakeLists.txt $(wildcard cpp/*.cpp cpp/*.hpp)
+
+.NOTPARALLEL: # the targets share one environment
+.DEFAULT_GOAL := help
+.PHONY: help demo examples test lint format bench docs fuzz sanitize dist clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.cli ## make the example pictures and shrink one of them
+	$(BIN)/python examples/make_examples.py examples/out
+	$(BIN)/pixtrim shrink examples/out/statement.png --model $(MODEL) --budget $(BUDGET) -o demo/ --preview demo/statement-preview.png
+
+examples: $(VENV)/.cli ## make the example pictures
+	$(BIN)/python examples/make_examples.py examples/out
+
+test: lint ## lint, types, tests, doctests, and the C++ under sanitizers
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.bench ## the benchmarks
+	$(BIN)/python benchmarks/kernels.py
+
+docs: $(VENV)/.docs ## build the documentation into docs/_build/html
+	$(BIN)/sphinx-build --fail-on-warning --keep-going -b html docs docs/_build/html
+
+fuzz: $(VENV)/.dev ## feed mutated inputs to the loader and the command line
+	$(BIN)/python tests/fuzz/fuzz_loader.py --runs $(FUZZ_INPUTS)
+
+sanitize: $(VENV)/.dev ## the C++ kernels under AddressSanitizer and UndefinedBehaviorSanitizer
+	$(BIN)/python -m pytest tests/test_sanitizers.py
+
+dist: $(VENV)/.dist ## build the sdist and a wheel into dist/
+	$(BIN)/python -m build
+
+clean: ## remove everything that the targets made
+	rm -rf $(VENV) build dist demo docs/_build examples/out .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# An environment with one extra of the package, which is built and linked to this tree. Python sources are read from the
+# tree; a change of the native sources or of pyproject.toml builds again.
+$(VENV)/.%: pyproject.toml $(NATIVE) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[$*]'
+	@touch $@
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "pixtrim needs Python 3.11 or later, not " + sys.version)'
+	$(PYTHON) -m venv $(VENV)

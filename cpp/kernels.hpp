@@ -1,0 +1,24 @@
+// The kernels of one vector level, in a namespace that bears the level's name.
+//
+// Every kernel is compiled once per level, so this header has no include guard: set PIXTRIM_LEVEL, then include it. The
+// definitions are the NumPy functions of the same names in src/pixtrim/kernels/reference.py; each level gives their results
+// bit for bit. Nothing here checks its arguments: bindings.cpp does.
+#include "views.hpp"
+
+#ifndef PIXTRIM_LEVEL
+#error "set PIXTRIM_LEVEL to the namespace of a vector level before including kernels.hpp"
+#endif
+
+namespace pixtrim::PIXTRIM_LEVEL {
+
+/// Marks the pixels of `rows` that differ from the pixel above (`down`) and from the pixel on the left (`right`) by more than
+/// `threshold` (0 to 255) in any channel. Writes every word of those rows; row 0 of `down` and column 0 of `right` are zero.
+void change_bits(Picture picture, int threshold, Rows rows, BitMap down, BitMap right);
+
+/// Counts the set bits of each row of the box into counts[0 .. y1 - y0).
+void row_counts(ConstBitMap bits, Box box, std::int32_t* counts);
+
+/// Counts the set bits of each column of the box into counts[0 .. x1 - x0).
+void column_counts(ConstBitMap bits, Box box, std::int32_t* counts);
+
+}  // namespace pixtrim::PIXTRIM_LEVEL

@@ -1,0 +1,26 @@
+"""Sphinx configuration."""
+
+from __future__ import annotations
+
+import pixtrim
+
+project = "pixtrim"
+author = "the pixtrim authors"
+copyright = author
+release = version = pixtrim.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+exclude_patterns = ["_build"]
+nitpicky = False
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+autodoc_typehints = "none"  # the docstrings name the types
+autodoc_member_order = "bysource"
+default_role = "code"
+
+html_theme = "furo"
+html_title = f"pixtrim {release}"

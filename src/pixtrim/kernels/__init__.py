@@ -1,0 +1,22 @@
+"""The hot loops: native where the C++ module is built, else the NumPy reference that defines them.
+
+`BACKEND` says which: ``"native"`` or ``"reference"``. Both give the same results bit for bit;
+`pixtrim.kernels.reference` documents the functions.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["BACKEND", "change_bits", "column_counts", "row_counts"]
+
+try:
+    from pixtrim._native import change_bits, column_counts, row_counts
+except ModuleNotFoundError:  # not built; one that is there but broken raises a plain ImportError, which stays visible
+    from pixtrim.kernels.reference import change_bits, column_counts, row_counts  # type: ignore[assignment]
+
+    _backend = "reference"
+else:
+    _backend = "native"
+
+BACKEND: Final[str] = _backend
