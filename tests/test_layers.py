@@ -15,9 +15,9 @@ LAYERS = (
     ("image pixels pdf", "coordinates", "tokens", "kernels _native"),
     ("importance",),
     ("operators",),
-    ("pipeline",),
-    ("draw",),
     ("inspection",),
+    ("draw",),
+    ("pipeline",),
     ("pixtrim",),
     ("cli __main__",),
 )

@@ -101,17 +101,7 @@ SEEN = [
     ("gpt-4o", "low", (1024, 512), (512, 256)),
     ("claude-sonnet-4-5", None, (1092, 1092), (1092, 1092)),
     ("claude-sonnet-4-5", None, (1920, 1080), (1456, 819)),
-    pytest.param(
-        "claude-sonnet-4-5",
-        None,
-        (2000, 1500),
-        (1269, 952),
-        marks=pytest.mark.xfail(
-            strict=True,
-            reason="the documented size contradicts the documented rule: 1270 / (2000 / 1500) = 952.5 rounds half to "
-            "even to 952, so that 1270x952 fits, too (1564 tokens either way); rounding half up would give 1269x952",
-        ),
-    ),
+    ("claude-sonnet-4-5", None, (2000, 1500), (1269, 952)),
     ("claude-sonnet-4-5", None, (3840, 2160), (1456, 819)),
     ("claude-opus-4-7", None, (3840, 2160), (2576, 1449)),
     ("claude-opus-4-7", None, (2160, 3840), (1449, 2576)),

@@ -297,8 +297,8 @@ def _with_key_in_8_bits(picture: Image.Image, bits: int) -> Image.Image:
     """Bring a transparent colour, which PNG states at the file's bit depth, to the 8 bits of the pixels."""
     key = picture.info.get("transparency")
     scaled: Any
-    if picture.mode == "1" and isinstance(key, int):  # not every Pillow applies a key to this mode
-        picture, scaled = picture.convert("L"), key
+    if picture.mode == "1" and isinstance(key, int):
+        picture, scaled = picture.convert("L"), 255 if key else 0
     elif picture.mode == "L" and bits in (2, 4) and isinstance(key, int):
         picture, scaled = picture.copy(), key * 255 // (2**bits - 1)
     elif picture.mode == "RGB" and bits == 16 and isinstance(key, tuple):

@@ -183,7 +183,7 @@ class PaddedGrid(Formula):
         aspect = long / min(width, height)
 
         def short(long: int) -> int:
-            return max(round(long / aspect), 1)  # half to even
+            return max(int(long / aspect + 0.5), 1)  # half up: the documented 2000x1500 -> 1269x952 needs it
 
         fits, over = 1, min(long, self.max_side + 1)
         while over - fits > 1:
