@@ -13,7 +13,7 @@
 #endif
 
 #define PIXTRIM_KERNELS(level) \
-    Kernels { #level, level::change_bits, level::row_counts, level::column_counts }
+    Kernels { #level, level::change_bits, level::row_counts, level::column_counts, level::gather, level::resample }
 
 namespace pixtrim {
 namespace {

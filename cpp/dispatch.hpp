@@ -15,6 +15,8 @@ struct Kernels {
     decltype(&baseline::change_bits) change_bits;
     decltype(&baseline::row_counts) row_counts;
     decltype(&baseline::column_counts) column_counts;
+    decltype(&baseline::gather) gather;
+    decltype(&baseline::resample) resample;
 };
 
 /// The levels that this machine runs, from the narrowest ("baseline") to the widest; looked up once.

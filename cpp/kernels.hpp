@@ -21,4 +21,12 @@ void row_counts(ConstBitMap bits, Box box, std::int32_t* counts);
 /// Counts the set bits of each column of the box into counts[0 .. x1 - x0).
 void column_counts(ConstBitMap bits, Box box, std::int32_t* counts);
 
+/// Copies the runs of row indices[y] of the picture, side by side, to row y of the target, for each y of `rows`.
+void gather(Picture picture, const std::int32_t* indices, Runs columns, Rows rows, Target target);
+
+/// Writes `rows` of the picture resampled along both axes; it becomes `width` pixels wide. The scratch has room for
+/// 3 * picture.width + kSlack values; the last kSlack are zero and stay so.
+void resample(Picture picture, Weights vertical, Weights horizontal, std::size_t width, Rows rows, std::int16_t* scratch,
+              Target target);
+
 }  // namespace pixtrim::PIXTRIM_LEVEL

@@ -1,4 +1,4 @@
-// The one operation on bytes that compilers do not find in a plain loop, per vector level. The only place with intrinsics.
+// The few operations that compilers do not find in a plain loop, per vector level. The only place with intrinsics.
 #pragma once
 
 #include <cstdint>
@@ -45,6 +45,81 @@ inline std::uint64_t exceeding_bytes(const std::uint8_t* a, const std::uint8_t* 
         mask |= (eight * 0x0102040810204080u >> 56) << 8 * i;
     }
     return mask;
+#endif
+}
+
+constexpr std::size_t kByteLanes = 32;  // sums in 512 bits were no faster where measured, on Zen 4
+
+/// Sums kByteLanes columns of weighted bytes: values[i] = (sum over t of weights[t] * rows[t * stride + i] + 2^7) / 2^8, rounded
+/// down. After an odd number of weights, one more is there, of any value.
+inline void weigh_bytes(const std::uint8_t* rows, std::size_t stride, const std::int16_t* weights, std::size_t taps,
+                        std::int16_t* values) {
+#if defined(__AVX2__)
+    const __m256i zero = _mm256_setzero_si256();
+    __m256i sums[4];
+    for (int i = 0; i < 4; ++i) sums[i] = _mm256_set1_epi32(1 << 7);
+    for (std::size_t t = 0; t < taps; t += 2) {
+        std::int32_t pair;
+        std::memcpy(&pair, weights + t, 4);
+        const __m256i weight = _mm256_set1_epi32(pair);
+        const __m256i a = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(rows + t * stride));
+        const __m256i b = t + 1 < taps ? _mm256_loadu_si256(reinterpret_cast<const __m256i*>(rows + (t + 1) * stride)) : zero;
+        const __m256i low = _mm256_unpacklo_epi8(a, b), high = _mm256_unpackhi_epi8(a, b);
+        sums[0] = _mm256_add_epi32(sums[0], _mm256_madd_epi16(_mm256_unpacklo_epi8(low, zero), weight));
+        sums[1] = _mm256_add_epi32(sums[1], _mm256_madd_epi16(_mm256_unpackhi_epi8(low, zero), weight));
+        sums[2] = _mm256_add_epi32(sums[2], _mm256_madd_epi16(_mm256_unpacklo_epi8(high, zero), weight));
+        sums[3] = _mm256_add_epi32(sums[3], _mm256_madd_epi16(_mm256_unpackhi_epi8(high, zero), weight));
+    }
+    for (int i = 0; i < 4; ++i) sums[i] = _mm256_srai_epi32(sums[i], 8);
+    // Both hold 8 values of each 16 columns.
+    const __m256i even = _mm256_packs_epi32(sums[0], sums[1]), odd = _mm256_packs_epi32(sums[2], sums[3]);
+    __m256i* to = reinterpret_cast<__m256i*>(values);
+    _mm256_storeu_si256(to, _mm256_permute2x128_si256(even, odd, 0x20));
+    _mm256_storeu_si256(to + 1, _mm256_permute2x128_si256(even, odd, 0x31));
+#else
+    std::int32_t sums[kByteLanes];
+    for (std::size_t i = 0; i < kByteLanes; ++i) sums[i] = 1 << 7;
+    for (std::size_t t = 0; t < taps; ++t) {
+        for (std::size_t i = 0; i < kByteLanes; ++i) sums[i] += weights[t] * static_cast<std::int16_t>(rows[t * stride + i]);
+    }
+    for (std::size_t i = 0; i < kByteLanes; ++i) values[i] = static_cast<std::int16_t>(sums[i] >> 8);
+#endif
+}
+
+/// Sums weighted RGB pixels of 16 bits per channel; byte c of the result, as it lies in memory, is
+/// (sum over t of weights[t] * values[3 * t + c] + 2^19) / 2^20, rounded down and clipped to a byte; byte 3 means nothing.
+/// The weights go on to a multiple of kWeightBlock by zeros; up to kSlack values behind the last one that counts are read.
+inline std::uint32_t weigh_pixels(const std::int16_t* values, const std::int16_t* weights, std::size_t taps) {
+#if defined(__AVX2__)
+    // Four pixels at a time; each half of the sums takes two of them, with the channels side by side.
+    const __m256i neighbours = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11, 4, 5, 10, 11));
+    const __m256i pairs = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1);
+    __m256i sums = _mm256_setzero_si256();
+    for (std::size_t t = 0; t < taps; t += 4) {
+        const __m128i first = _mm_loadu_si128(reinterpret_cast<const __m128i*>(values + 3 * t));
+        const __m128i second = _mm_loadu_si128(reinterpret_cast<const __m128i*>(values + 3 * t + 6));
+        const __m256i pixels = _mm256_shuffle_epi8(_mm256_set_m128i(second, first), neighbours);
+        const __m128i four = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(weights + t));
+        const __m256i weight = _mm256_permutevar8x32_epi32(_mm256_castsi128_si256(four), pairs);
+        sums = _mm256_add_epi32(sums, _mm256_madd_epi16(pixels, weight));
+    }
+    __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+    sum = _mm_srai_epi32(_mm_add_epi32(sum, _mm_set1_epi32(1 << 19)), 20);
+    sum = _mm_packs_epi32(sum, sum);
+    return static_cast<std::uint32_t>(_mm_cvtsi128_si32(_mm_packus_epi16(sum, sum)));
+#else
+    std::int32_t sums[4] = {1 << 19, 1 << 19, 1 << 19, 0};
+    for (std::size_t t = 0; t < taps; ++t) {  // with a channel too many, for four lanes
+        for (int c = 0; c < 4; ++c) sums[c] += weights[t] * values[3 * t + c];
+    }
+    std::uint8_t bytes[4];
+    for (int c = 0; c < 4; ++c) {
+        const std::int32_t level = sums[c] >> 20;
+        bytes[c] = static_cast<std::uint8_t>(level < 0 ? 0 : level > 255 ? 255 : level);
+    }
+    std::uint32_t pixel;
+    std::memcpy(&pixel, bytes, 4);
+    return pixel;
 #endif
 }
 

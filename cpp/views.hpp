@@ -37,4 +37,33 @@ struct Box {
     std::size_t y0, y1, x0, x1;
 };
 
+/// Part of a picture to write to: the bytes from its upper left corner on, and those from one row to the next.
+struct Target {
+    std::uint8_t* pixels;
+    std::size_t stride;
+};
+
+/// Neighbouring pixels of a row, by their first byte and their number of bytes.
+struct Run {
+    std::size_t first, bytes;
+};
+
+/// The runs of a row that are kept, from left to right.
+struct Runs {
+    const Run* runs;
+    std::size_t count;
+};
+
+/// One axis of a resampling: output i is the sum over t < taps of weights[i * stride + t] / 2^14 times input starts[i] + t.
+/// The weights from taps to the stride, a multiple of kWeightBlock, are zero.
+struct Weights {
+    const std::int32_t* starts;
+    const std::int16_t* weights;
+    std::size_t taps, stride;
+};
+constexpr std::size_t kWeightBlock = 4;
+
+/// What a row of the resampling's intermediate result needs behind its last value, readable and of no effect.
+constexpr std::size_t kSlack = 16;
+
 }  // namespace pixtrim

@@ -16,3 +16,24 @@ def row_counts(
 def column_counts(
     bits: NDArray[np.uint64], y0: int, y1: int, x0: int, x1: int, *, level: str = ""
 ) -> NDArray[np.int32]: ...
+def gather(
+    pixels: NDArray[np.uint8],
+    rows: NDArray[np.int32],
+    columns: NDArray[np.int32],
+    out: NDArray[np.uint8],
+    y: int,
+    x: int,
+    threads: int = 1,
+    *,
+    level: str = "",
+) -> None: ...
+def resample(
+    pixels: NDArray[np.uint8],
+    row_starts: NDArray[np.int32],
+    row_weights: NDArray[np.int16],
+    column_starts: NDArray[np.int32],
+    column_weights: NDArray[np.int16],
+    threads: int = 1,
+    *,
+    level: str = "",
+) -> NDArray[np.uint8]: ...

@@ -12,15 +12,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["change_bits", "column_counts", "row_counts"]
+from pixtrim.kernels.filters import WEIGHT_BITS
+
+__all__ = ["change_bits", "column_counts", "gather", "resample", "row_counts"]
 
 MAX_THREADS = 256
 
+Pixels = NDArray[np.uint8]
 Bits = NDArray[np.uint64]
 Counts = NDArray[np.int32]
+Indices = NDArray[np.int32]
+Weights = NDArray[np.int16]
+
+_PIXELS = "a C-contiguous uint8 array of shape (H, W, 3)"
+_INDICES = "a C-contiguous int32 array of shape (N,)"
+_MIDDLE_BITS = 6  # fractional bits of a picture that is resampled along one axis
+_MAX_WEIGHT = 1 << 15  # the largest sum of absolute weights with which no sum of `resample` leaves its integers
 
 
-def change_bits(pixels: NDArray[np.uint8], threshold: int, threads: int = 1) -> tuple[Bits, Bits]:
+def change_bits(pixels: Pixels, threshold: int, threads: int = 1) -> tuple[Bits, Bits]:
     """Mark the pixels that differ from the pixel above and from the pixel on the left.
 
     A pixel differs where the absolute difference exceeds the threshold in at least one channel. Row 0 has no pixel
@@ -55,7 +65,7 @@ def change_bits(pixels: NDArray[np.uint8], threshold: int, threads: int = 1) -> 
     >>> down.tolist(), right.tolist()
     ([[0], [4]], [[0], [4]])
     """
-    _check_array("pixels", pixels, np.uint8, (3,), "a C-contiguous uint8 array of shape (H, W, 3)")
+    _check_array("pixels", pixels, np.uint8, (None, None, 3), _PIXELS)
     _check_range("threshold", threshold, 0, 255)
     _check_range("threads", threads, 1, MAX_THREADS)
     down = np.zeros(pixels.shape[:2], np.bool_)
@@ -115,7 +125,118 @@ def column_counts(bits: Bits, y0: int, y1: int, x0: int, x1: int) -> Counts:
     return counts
 
 
-def _differs(a: NDArray[np.uint8], b: NDArray[np.uint8], threshold: int) -> NDArray[np.bool_]:
+def gather(
+    pixels: Pixels, rows: Indices, columns: Indices, out: Pixels, y: int, x: int, threads: int = 1
+) -> None:
+    """Move some rows and columns of a picture together, to a place in another one.
+
+    ``out[y : y + len(rows), x : x + len(columns)]`` becomes ``pixels[np.ix_(rows, columns)]``.
+
+    Parameters
+    ----------
+    pixels : ndarray
+        uint8 (H, W, 3), C-contiguous.
+    rows, columns : ndarray
+        The indices of the rows and columns that are kept: int32 (N,), C-contiguous, each above the one before.
+    out : ndarray
+        Where to write: uint8 (H, W, 3) of any size, C-contiguous. It shares no memory with `pixels`.
+    y, x : int
+        The row and the column of `out` at which the result starts.
+    threads : int
+        The most threads to use, 1 to 256; the result does not depend on it. This function uses one.
+
+    Raises
+    ------
+    TypeError
+        If an array is of another dtype, shape or layout, or `out` is read-only.
+    ValueError
+        If an index or number is outside its range, the indices do not rise, the result does not fit into `out`, or
+        `out` shares memory with `pixels`.
+
+    Examples
+    --------
+    >>> pixels = np.arange(4, dtype=np.uint8).reshape(2, 2, 1).repeat(3, axis=2)
+    >>> out = np.full((2, 3, 3), 9, np.uint8)
+    >>> gather(pixels, np.array([1], np.int32), np.array([0, 1], np.int32), out, 0, 1)
+    >>> out[..., 0].tolist()
+    [[9, 2, 3], [9, 9, 9]]
+    """
+    _check_array("pixels", pixels, np.uint8, (None, None, 3), _PIXELS)
+    _check_indices("rows", rows, pixels.shape[0])
+    _check_indices("columns", columns, pixels.shape[1])
+    _check_array("out", out, np.uint8, (None, None, 3), "a writable C-contiguous uint8 array of shape (H, W, 3)", True)
+    _check_fits("y", "rows", len(rows), y, out.shape[0])
+    _check_fits("x", "columns", len(columns), x, out.shape[1])
+    _check_range("threads", threads, 1, MAX_THREADS)
+    if np.may_share_memory(pixels, out):
+        raise ValueError("out must not share memory with pixels")
+    out[y : y + len(rows), x : x + len(columns)] = pixels[np.ix_(rows, columns)]
+
+
+def resample(
+    pixels: Pixels,
+    row_starts: Indices,
+    row_weights: Weights,
+    column_starts: Indices,
+    column_weights: Weights,
+    threads: int = 1,
+) -> Pixels:
+    """Resample a picture along both axes, by the weights of `pixtrim.kernels.filters.weights`.
+
+    First each column is resampled: the weighted sums are rounded to values of 6 fractional bits, which are not
+    clipped. Then each row of those is: the weighted sums are rounded to whole levels and clipped to 0 to 255. Halves
+    are rounded up.
+
+    Parameters
+    ----------
+    pixels : ndarray
+        uint8 (H, W, 3), C-contiguous.
+    row_starts, column_starts : ndarray
+        int32 (N,), C-contiguous: the first row (or column) that counts for each new one.
+    row_weights, column_weights : ndarray
+        int16 (N, taps), C-contiguous: the weights of the rows (or columns) from there on, with 14 fractional bits.
+    threads : int
+        The most threads to use, 1 to 256; the result does not depend on it. This function uses one.
+
+    Returns
+    -------
+    ndarray
+        uint8 (new rows, new columns, 3).
+
+    Raises
+    ------
+    TypeError
+        If an array is of another dtype, shape or layout.
+    ValueError
+        If a number is outside its range, a weight falls outside the picture, there are not as many starts as rows of
+        weights, or the absolute weights of a new row or column sum to more than 2.
+
+    Examples
+    --------
+    >>> pixels = np.array([[[0, 0, 0], [100, 50, 11]]], np.uint8)
+    >>> one, half = np.array([[1 << 14]], np.int16), np.array([[1 << 13, 1 << 13]], np.int16)
+    >>> start = np.zeros(1, np.int32)
+    >>> resample(pixels, start, one, start, half).tolist()
+    [[[50, 25, 6]]]
+    """
+    _check_array("pixels", pixels, np.uint8, (None, None, 3), _PIXELS)
+    _check_weights("row", row_starts, row_weights, pixels.shape[0])
+    _check_weights("column", column_starts, column_weights, pixels.shape[1])
+    _check_range("threads", threads, 1, MAX_THREADS)
+    middle = _weighted(pixels, row_starts, row_weights, WEIGHT_BITS - _MIDDLE_BITS)
+    turned = _weighted(middle.swapaxes(0, 1), column_starts, column_weights, WEIGHT_BITS + _MIDDLE_BITS)
+    return np.ascontiguousarray(np.clip(turned.swapaxes(0, 1), 0, 255), np.uint8)
+
+
+def _weighted(values: NDArray[Any], starts: Indices, weights: Weights, drop: int) -> NDArray[np.int32]:
+    """Sum up weighted rows; round off the lowest bits of the sums."""
+    sums = np.full((len(starts), *values.shape[1:]), 1 << drop - 1, np.int32)
+    for tap in range(weights.shape[1]):
+        sums += weights[:, tap, None, None] * values[starts + tap].astype(np.int32, copy=False)
+    return sums >> drop
+
+
+def _differs(a: NDArray[np.uint8], b: Pixels, threshold: int) -> NDArray[np.bool_]:
     over = np.maximum(a, b) - np.minimum(a, b) > threshold
     return over[..., 0] | over[..., 1] | over[..., 2]
 
@@ -129,7 +250,7 @@ def _packed(flags: NDArray[np.bool_]) -> Bits:
 
 def _box(bits: Bits, y0: int, y1: int, x0: int, x1: int) -> NDArray[np.uint8]:
     """Return the bits of a box as uint8 (rows, columns) of 0 and 1."""
-    _check_array("bits", bits, np.uint64, (), "a C-contiguous uint64 array of shape (H, words)")
+    _check_array("bits", bits, np.uint64, (None, None), "a C-contiguous uint64 array of shape (H, words)")
     _check_range("y1", y1, 0, bits.shape[0])
     _check_range("y0", y0, 0, y1)
     _check_range("x1", x1, 0, 64 * bits.shape[1])
@@ -138,17 +259,62 @@ def _box(bits: Bits, y0: int, y1: int, x0: int, x1: int) -> NDArray[np.uint8]:
     return np.unpackbits(octets, axis=1, bitorder="little")[:, x0:x1]
 
 
-def _check_array(name: str, array: Any, dtype: type, tail: tuple[int, ...], expected: str) -> None:
-    """Check the dtype, the layout, and the shape: two free axes and the given tail."""
+def _check_array(
+    name: str, array: Any, dtype: type, shape: tuple[int | None, ...], expected: str, writable: bool = False
+) -> None:
+    """Check the dtype, the layout and the shape, in which None is any size."""
     known = isinstance(array, np.ndarray) and array.dtype == dtype and array.flags.c_contiguous
-    if known and array.ndim == 2 + len(tail) and array.shape[2:] == tail:
-        return
+    if known and array.ndim == len(shape) and all(n in (None, m) for n, m in zip(shape, array.shape, strict=True)):
+        if array.flags.writeable or not writable:
+            return
     what = [type(array).__name__, *(str(getattr(array, key)) for key in ("dtype", "shape") if hasattr(array, key))]
     raise TypeError(f"{name} must be {expected}, got {' '.join(what)}")
 
 
 def _check_range(name: str, value: int, low: int, high: int) -> None:
-    if not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name} must be an integer, got {type(value).__name__}")
+    _check_integer(name, value)
     if not low <= value <= high:
         raise ValueError(f"{name} must be from {low} to {high}, got {value}")
+
+
+def _check_integer(name: str, value: int) -> None:
+    if not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} must be an integer, got {type(value).__name__}")
+
+
+def _check_indices(name: str, indices: Indices, size: int) -> None:
+    _check_array(name, indices, np.int32, (None,), _INDICES)
+    before = np.concatenate([[-1], indices[:-1]])
+    wrong = np.flatnonzero((indices <= before) | (indices >= size))
+    if len(wrong):
+        first = wrong[0]
+        after = f" after {before[first]}" if first else ""
+        raise ValueError(f"{name} must rise and be from 0 to {size - 1}, got {indices[first]}{after}")
+
+
+def _check_fits(name: str, what: str, count: int, first: int, size: int) -> None:
+    _check_integer(name, first)
+    if not 0 <= first <= size - count:
+        raise ValueError(f"{count} {what} from {name} = {first} on do not fit into the {size} of out")
+
+
+def _check_weights(name: str, starts: Indices, weights: Weights, size: int) -> None:
+    _check_array(f"{name}_starts", starts, np.int32, (None,), _INDICES)
+    _check_array(f"{name}_weights", weights, np.int16, (None, None), "a C-contiguous int16 array of shape (N, taps)")
+    if len(weights) != len(starts):
+        raise ValueError(
+            f"{name}_weights must have as many rows as {name}_starts, {len(starts)}, got {len(weights)}"
+        )
+    taps = weights.shape[1]
+    wrong = starts[(starts < 0) | (starts > size - taps)]
+    if len(wrong):
+        raise ValueError(
+            f"{name}_starts must be from 0 to {size - taps}, so that {taps} weights stay inside the picture, "
+            f"got {wrong[0]}"
+        )
+    sums = np.abs(weights.astype(np.int64)).sum(axis=1)
+    if (sums > _MAX_WEIGHT).any():
+        raise ValueError(
+            f"the absolute values in a row of {name}_weights must sum to at most {_MAX_WEIGHT}, "
+            f"got {sums[sums > _MAX_WEIGHT][0]}"
+        )

@@ -1,0 +1,111 @@
+"""The weights of a resampling along one axis, as integers.
+
+They are worked out here, in one place, for the reference and the native kernel alike: neither does floating-point
+arithmetic, and so both give the same bytes.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["FILTERS", "WEIGHT_BITS", "weights"]
+
+WEIGHT_BITS: Final = 14
+"""Fractional bits of a weight: 1 is ``1 << 14``."""
+
+Floats = NDArray[np.float64]
+
+
+@lru_cache(maxsize=32)
+def weights(size: int, new_size: int, filter: str) -> tuple[NDArray[np.int32], NDArray[np.int16]]:
+    """Work out how the pixels of a resampled axis are summed up from the original ones.
+
+    Where the axis shrinks, the filter is stretched by the factor of reduction, so that every original pixel counts.
+    Beyond the ends of the axis there are no pixels: the weights of those inside are scaled up to a sum of 1 [1]_.
+
+    Parameters
+    ----------
+    size, new_size : int
+        The pixels along the axis before and after, at least 1. Where they are equal, each pixel stays as it is.
+    filter : str
+        One of `FILTERS`: ``"area"`` weighs by the overlap of the pixels (and interpolates linearly where the axis
+        grows), ``"bicubic"`` is the cubic convolution with a = -0.5 [2]_, ``"lanczos"`` has three lobes [3]_.
+
+    Returns
+    -------
+    starts : ndarray
+        int32 (new_size,): the first pixel that counts for each new one.
+    weights : ndarray
+        int16 (new_size, taps) with 14 fractional bits: the weights of the pixels from there on. Each row sums to
+        ``1 << 14``; all of them lie inside the axis. Both arrays are read-only.
+
+    References
+    ----------
+    .. [1] J. Schumacher, "General filtered image rescaling", in Graphics Gems III, D. Kirk, Ed., Academic Press, 1992,
+       pp. 8-16.
+    .. [2] R. G. Keys, "Cubic convolution interpolation for digital image processing", IEEE Transactions on Acoustics,
+       Speech, and Signal Processing, vol. 29, no. 6, pp. 1153-1160, 1981.
+    .. [3] C. E. Duchon, "Lanczos filtering in one and two dimensions", Journal of Applied Meteorology, vol. 18, no. 8,
+       pp. 1016-1022, 1979.
+
+    Examples
+    --------
+    >>> starts, fixed = weights(6, 2, "area")
+    >>> starts.tolist(), fixed.tolist()
+    ([0, 3], [[5461, 5462, 5461], [5461, 5462, 5461]])
+    """
+    starts, fixed = _weights(size, new_size, filter)
+    starts.flags.writeable = fixed.flags.writeable = False  # the cache keeps them
+    return starts, fixed
+
+
+def _weights(size: int, new_size: int, filter: str) -> tuple[NDArray[np.int32], NDArray[np.int16]]:
+    if size == new_size:
+        return np.arange(size, dtype=np.int32), np.full((size, 1), 1 << WEIGHT_BITS, np.int16)
+    scale = max(size / new_size, 1.0)
+    lobes, pixels = _REACH[filter]
+    reach = lobes * scale + pixels
+    taps = min(size, int(np.ceil(2 * reach)))
+    centres = (np.arange(new_size) + 0.5) * (size / new_size)
+    starts = np.clip(np.floor(centres - reach + 0.5), 0, size - taps).astype(np.int32)
+    distances = np.abs(starts[:, None] + (np.arange(taps) + 0.5) - centres[:, None])
+    return starts, _fixed(_KERNELS[filter](distances, scale))
+
+
+def _fixed(exact: Floats) -> NDArray[np.int16]:
+    """Round the weights so that their sum is exactly 1.
+
+    The running sum is rounded, not each weight: an error is made up for by the next pixel, however many there are.
+    """
+    running = np.cumsum(exact, axis=1)
+    running /= running[:, -1:]
+    return np.diff(np.rint(running * (1 << WEIGHT_BITS)), axis=1, prepend=0.0).astype(np.int16)
+
+
+def _area(distance: Floats, scale: float) -> Floats:
+    return np.clip((scale + 1) / 2 - distance, 0, 1)
+
+
+def _bicubic(distance: Floats, scale: float) -> Floats:
+    t = distance / scale
+    near = (1.5 * t - 2.5) * t * t + 1
+    far = ((-0.5 * t + 2.5) * t - 4) * t + 2
+    return np.where(t < 1, near, np.where(t < 2, far, 0))
+
+
+def _lanczos(distance: Floats, scale: float) -> Floats:
+    t = distance / scale
+    return np.where(t < 3, np.sinc(t) * np.sinc(t / 3), 0)
+
+
+_KERNELS = {"area": _area, "bicubic": _bicubic, "lanczos": _lanczos}
+
+_REACH = {"area": (0.5, 0.5), "bicubic": (2.0, 0.0), "lanczos": (3.0, 0.0)}
+"""Where a filter ends on either side, in pixels of the coarser and of the original axis: the sum of both."""
+
+FILTERS: Final = tuple(_KERNELS)
+"""The names of the filters."""

@@ -1,0 +1,1 @@
+"""Operators: one module each; pixels in, pixels and a coordinate map out."""
