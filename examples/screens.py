@@ -101,9 +101,9 @@ def _curve(page: Page, box: Box) -> None:
     for level in range(93, 97):  # the area covers the grid: draw it again, paler
         page.rule(box[0] + 72, round(scaled(level, levels, down)), box[2] - 22, "#8fb79f" if level == 95 else "#d5e0f2")
     page.line(points, BLUE, 3)
-    for x, y in points:
-        page.disc(x, y, 5, BLUE)
-        page.disc(x, y, 2.5, WHITE)
+    for point in points:
+        page.disc(*point, 5, BLUE)
+        page.disc(*point, 2.5, WHITE)
     page.write(
         points[-1][0], round(points[-1][1]) - 14, f"{content.ON_TIME_BY_WEEK[-1]}%", 15, TEXT, align="m", bold=True
     )

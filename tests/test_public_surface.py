@@ -33,15 +33,27 @@ def is_documented(name: str) -> bool:
     return len(text) > 20 and not text.startswith(f"{name}(")  # the text that a dataclass gives itself
 
 
-def test_import_pulls_in_numpy_and_pillow_only(tmp_path: Path) -> None:
+def test_all_public_names_pull_in_numpy_and_pillow_only(tmp_path: Path) -> None:
     code = (
-        "import json, sys; before = set(sys.modules); import pixtrim; "
+        "import json, sys; before = set(sys.modules); import pixtrim; [getattr(pixtrim, name) for name in pixtrim.__all__]; "
         "print(json.dumps(sorted({name.partition('.')[0] for name in set(sys.modules) - before})))"
     )
     answer = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     foreign = set(json.loads(answer.stdout)) - set(sys.stdlib_module_names)
     assert "pixtrim" in foreign
     assert foreign <= {"pixtrim", "numpy", "PIL"}
+
+
+def test_import_alone_pulls_in_nothing_foreign(tmp_path: Path) -> None:
+    code = "import sys; before = set(sys.modules); import pixtrim; print(*sorted(set(sys.modules) - before))"
+    answer = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    names = {name.partition(".")[0] for name in answer.stdout.split()}
+    assert names - set(sys.stdlib_module_names) == {"pixtrim"}
+
+
+def test_unknown_names_are_refused_and_known_ones_listed() -> None:
+    assert not hasattr(pixtrim, "shrimk")
+    assert set(pixtrim.__all__) <= set(dir(pixtrim))
 
 
 def test_every_dependency_is_explained_in_the_documentation(repository: Path) -> None:

@@ -1,6 +1,7 @@
 // Runs every kernel at every vector level on random and edge-size inputs, against plain loops that restate the definition.
 // Built with AddressSanitizer and UndefinedBehaviorSanitizer: each array has exactly its size on the heap, so that a read or
 // write past an end is caught. Prints one line and exits with 0, or says what differed and exits with 1.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <random>
@@ -91,11 +92,96 @@ void check_counts(const Kernels& kernels, const Case& c, const Words& words) {
     }
 }
 
+void check_gather(const Kernels& kernels, const Case& c, std::size_t threads) {
+    std::vector<std::int32_t> rows;
+    std::vector<Run> runs;
+    std::vector<std::size_t> columns;
+    for (std::size_t y = 0; y < c.height; ++y) {
+        if (random_below(3)) rows.push_back(static_cast<std::int32_t>(y));
+    }
+    for (std::size_t x = random_below(2); x < c.width; x += 1 + random_below(8)) {
+        const std::size_t end = std::min(c.width, x + 1 + random_below(std::size_t{1} << random_below(12)));
+        runs.push_back({3 * x, 3 * (end - x)});
+        for (; x < end; ++x) columns.push_back(x);
+    }
+    const std::size_t stride = 3 * (columns.size() + 2);  // a pixel is left alone on either side
+    std::vector<std::uint8_t> out(rows.size() * stride, 0xa5), expected(out);
+    for_bands(rows.size(), threads, [&](Rows band) {
+        kernels.gather(c.picture(), rows.data(), {runs.data(), runs.size()}, band, {out.data() + 3, stride});
+    });
+    for (std::size_t y = 0; y < rows.size(); ++y) {
+        for (std::size_t i = 0; i < 3 * columns.size(); ++i) {
+            expected[y * stride + 3 + i] = c.pixels[3 * (static_cast<std::size_t>(rows[y]) * c.width + columns[i / 3]) + i % 3];
+        }
+    }
+    expect(out == expected, "gather", kernels.level, c);
+}
+
+/// Random weights, whose absolute values sum to as much as is allowed or to less.
+struct Axis {
+    std::vector<std::int32_t> starts;
+    std::vector<std::int16_t> weights;
+    std::size_t taps, stride;
+
+    Weights view() const { return {starts.data(), weights.data(), taps, stride}; }
+    std::int32_t weight(std::size_t i, std::size_t t) const { return weights[i * stride + t]; }
+};
+
+Axis random_axis(std::size_t size, std::size_t new_size) {
+    const std::size_t taps = 1 + random_below(std::min<std::size_t>(size, 20));
+    Axis axis{{}, {}, taps, (taps + kWeightBlock - 1) / kWeightBlock * kWeightBlock};
+    axis.weights.resize(new_size * axis.stride);
+    const bool negative = random_below(2), positive = !negative || random_below(2);
+    for (std::size_t i = 0; i < new_size; ++i) {
+        axis.starts.push_back(static_cast<std::int32_t>(random_below(size - taps + 1)));
+        std::size_t left = 1 << 15;
+        for (std::size_t t = 0; t < taps; ++t) {
+            const std::size_t most = std::min<std::size_t>(left, 32767), drawn = t + 1 < taps ? random_below(most + 1) : most;
+            const int weight = static_cast<int>(drawn);
+            const bool below = negative && (!positive || random_below(2));
+            axis.weights[i * axis.stride + t] = static_cast<std::int16_t>(below ? -weight : weight);
+            left -= drawn;
+        }
+    }
+    return axis;
+}
+
+void check_resample(const Kernels& kernels, const Case& c, std::size_t threads) {
+    const std::size_t height = 1 + random_below(12), width = 1 + random_below(30), size = 3 * c.width;
+    const Axis vertical = random_axis(c.height, height), horizontal = random_axis(c.width, width);
+    std::vector<std::uint8_t> out(3 * width * height, 0xa5), expected;
+    for_bands(height, threads, [&](Rows band) {
+        std::vector<std::int16_t> scratch(size + kSlack);
+        kernels.resample(c.picture(), vertical.view(), horizontal.view(), width, band, scratch.data(), {out.data(), 3 * width});
+    });
+    for (std::size_t y = 0; y < height; ++y) {
+        std::vector<std::int64_t> row(size, 1 << 7);
+        for (std::size_t i = 0; i < size; ++i) {
+            for (std::size_t t = 0; t < vertical.taps; ++t) {
+                row[i] += vertical.weight(y, t) * c.pixels[(static_cast<std::size_t>(vertical.starts[y]) + t) * size + i];
+            }
+            row[i] >>= 8;
+        }
+        for (std::size_t i = 0; i < 3 * width; ++i) {
+            std::int64_t sum = 1 << 19;
+            for (std::size_t t = 0; t < horizontal.taps; ++t) {
+                sum += horizontal.weight(i / 3, t) * row[3 * (static_cast<std::size_t>(horizontal.starts[i / 3]) + t) + i % 3];
+            }
+            expected.push_back(static_cast<std::uint8_t>(std::clamp<std::int64_t>(sum >> 20, 0, 255)));
+        }
+    }
+    expect(out == expected, "resample", kernels.level, c);
+}
+
 void check(const Case& c) {
     for (const Kernels& kernels : levels()) {
         check_counts(kernels, c, check_change_bits(kernels, c, 1));
         check_change_bits(kernels, c, 3);
         check_counts(kernels, c, Words(c.height * c.words_per_row(), ~std::uint64_t{0}));
+        for (std::size_t threads : {1, 3}) {
+            check_gather(kernels, c, threads);
+            check_resample(kernels, c, threads);
+        }
     }
 }
 

@@ -1,8 +1,7 @@
 """Pictures for people: before, after, and what went away.
 
 `dropped` answers which pixels of the original a `CoordinateMap` left out, `overlay` tints them, and `before_after` puts
-both pictures and the tinted original on one sheet. The same arguments give the same pixels on every machine that has the
-same Pillow.
+both pictures and the tinted original on one sheet. The same arguments give the same pixels with the same Pillow.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from .coordinates import Axis, CoordinateMap, PieceStage, Stage
-from .errors import UsageError
+from pixtrim.coordinates import Axis, CoordinateMap, PieceStage, Stage
+from pixtrim.errors import UsageError
 
 __all__ = ["before_after", "dropped", "overlay"]
 
@@ -33,7 +32,7 @@ TINT: Colour = (226, 74, 42)
 BLOCK: Colour = (36, 104, 196)
 OPACITY = 0.38
 
-MARGIN, GAP, LABEL = 28, 28, 66  # pixels: around the sheet, between panels, above a panel for its two lines of text
+MARGIN, GAP, LABEL = 28, 28, 58  # pixels: around the sheet, between panels, above a panel for its two lines of text
 TITLE_SIZE, NOTE_SIZE = 19, 15
 LEAST_SLOT = 210  # pixels: no panel gets less width, so that its caption has room
 LEAST_SIDE = 96  # pixels: a reduced picture whose longer side would be drawn shorter is enlarged to this
@@ -45,7 +44,8 @@ def dropped(coordinates: CoordinateMap) -> Mask:
     """Return which pixels of the original are not in the reduced picture.
 
     A pixel is dropped where its two edges meet on one reduced position in x or in y. Pixels that were only scaled are
-    not dropped, however small they became.
+    not dropped, however small they became. What a later stage drops is traced back to the original pixels whose centres
+    lie there.
 
     Parameters
     ----------
@@ -64,8 +64,8 @@ def dropped(coordinates: CoordinateMap) -> Mask:
            [1, 1],
            [1, 1],
            [0, 0]])
-    >>> dropped(CoordinateMap.scale((800, 600), (400, 300))).any()
-    np.False_
+    >>> bool(dropped(CoordinateMap.scale((800, 600), (400, 300))).any())
+    False
     """
     width, height = coordinates.reduced_size
     gone: Mask = np.zeros((height, width), np.bool_)
@@ -133,12 +133,13 @@ def overlay(original: Pixels, mask: Mask, colour: Colour = TINT, opacity: float 
     if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != original.shape[:2]:
         found = f"{mask.dtype} {mask.shape}" if isinstance(mask, np.ndarray) else type(mask).__name__
         raise UsageError(f"the mask is {found}; bool {original.shape[:2]} is needed, as the picture is")
-    if len(colour) != 3 or not all(isinstance(v, (int, np.integer)) and 0 <= v <= 255 for v in colour):
+    levels = colour if isinstance(colour, (tuple, list)) else ()
+    if len(levels) != 3 or not all(isinstance(v, (int, np.integer)) and 0 <= v <= 255 for v in levels):
         raise UsageError(f"the colour is {colour!r}; three whole numbers from 0 to 255 are needed")
     if not 0 <= opacity <= 1:
         raise UsageError(f"the opacity is {opacity!r}; 0 to 1 is possible")
-    levels = np.arange(256)[:, None] * (1 - opacity) + np.array(colour) * opacity
-    table = np.floor(levels + 0.5).astype(np.uint8)
+    blends = np.arange(256)[:, None] * (1 - opacity) + np.array(colour) * opacity
+    table = np.floor(blends + 0.5).astype(np.uint8)
     tinted = original.copy()
     for channel in range(3):
         tinted[..., channel][mask] = table[original[..., channel][mask], channel]
@@ -156,10 +157,10 @@ def before_after(
 ) -> Image.Image:
     """Return one picture with three panels: before, after, and what was folded away.
 
-    The panels stand side by side, or below each other where they get clearly larger so. The reduced picture is drawn at the
-    scale of the original, in a faint frame of the original's size, so that one sees how much smaller it is; where it
-    would be too small to see it is enlarged, and its caption says by how much. In the third panel the dropped rows,
-    columns and areas are tinted, and the blocks are outlined where the map has several.
+    The panels stand side by side, or below each other where they get clearly larger so. The reduced picture is drawn
+    at the scale of the original, in a faint frame of the original's size, so that one sees how much smaller it is;
+    where it would be too small to see it is enlarged, and its caption says by how much. In the third panel the dropped
+    rows, columns and areas are tinted, and the blocks are outlined where the map has several.
 
     Parameters
     ----------
@@ -168,8 +169,8 @@ def before_after(
     coordinates : CoordinateMap
         From the original to the reduced picture.
     title_before, title_after : str
-        What stands above the first two panels, for instance ``"Before: 2,912 tokens"``; "Before" and "After" where empty.
-        What is too long is cut with an ellipsis.
+        What stands above the first two panels, for instance ``"Before: 2,912 tokens"``; "Before" and "After" where
+        empty. What is too long is cut with an ellipsis.
     max_side : int, 400 to 20,000
         The longest side that the result may have, in pixels.
 

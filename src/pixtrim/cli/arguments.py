@@ -128,7 +128,12 @@ def _add_shrink(commands: Any) -> ArgumentParser:
     )
     _add_loading(command)
     formats = tuple(dict.fromkeys(FORMATS.values()))
-    add("--format", choices=formats, help="the format of results (default: by the name after -o, or png)")
+    add(
+        "--format",
+        choices=formats,
+        help="the format of results (default: by the name after -o, or png; to stdout, the input's own bytes "
+        "where nothing was saved)",
+    )
     add("--workers", type=_whole, metavar="N", help="pictures worked on at a time (default: one for each processor)")
     add("--threads", type=_whole, default=1, metavar="N", help="threads for one picture (default: 1)")
     add("--prices", metavar="FILE", help="a TOML table of prices that goes before the built-in one")

@@ -72,12 +72,14 @@ def _expand(word: str, recursive: bool, without: Path | None) -> Iterator[Input]
     stem, page = _split(word)
     if word == STDIN:
         yield Input(STDIN, "stdin")
+    elif not word:
+        yield Input(word, "", problem="an empty text names no file")
     elif os.path.isdir(word):
         yield from _in_folder(word, recursive, without)
     elif not os.path.lexists(stem) and glob.has_magic(stem):
         yield from _by_glob(word, stem, page, recursive, without)
     else:
-        yield Input(word, _place(os.path.basename(stem), page))
+        yield Input(word, _place(os.path.basename(os.path.normpath(stem)), page))
 
 
 def _split(word: str) -> tuple[str, str]:

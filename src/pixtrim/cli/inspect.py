@@ -6,8 +6,8 @@ import sys
 from argparse import Namespace
 from typing import Any
 
-from pixtrim.cli.files import Measured
 from pixtrim.cli.inputs import STDIN, expand
+from pixtrim.cli.measure import Measured
 from pixtrim.cli.show import SCHEMA, json_line, one_line, table, usd, warn, write
 from pixtrim.cli.tokens import cost, failed
 from pixtrim.errors import InputError, PixtrimError, UsageError

@@ -32,11 +32,11 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Job:
-    """One input and the files that come of it; an `output` of None is stdout."""
+    """One input and the files that come of it; an `output` of None is stdout, in `format` if that is not None."""
 
     input: Input
     output: Path | None
-    format: str
+    format: str | None
     preview: Path | None = None
     map: Path | None = None
 
@@ -60,12 +60,12 @@ def plan(inputs: Sequence[Input], wanted: Wanted) -> list[Job]:
     """
     many = len(inputs) > 1 or any(entry.found for entry in inputs)
     if wanted.output == STDOUT and many:
-        raise UsageError(f"-o - takes one picture, not {len(inputs)}; name a folder with -o DIR/")
+        raise UsageError("-o - writes one picture to stdout, so it takes one that is named; give a folder with -o DIR/")
     check = _Checks(inputs, wanted.overwrite)
     jobs = []
     for entry in inputs:
         if entry.problem is not None:
-            jobs.append(Job(entry, None, ""))
+            jobs.append(Job(entry, None, None))
             continue
         job, targets = _job(entry, wanted, many)
         for target in targets:
@@ -94,9 +94,7 @@ def _job(entry: Input, wanted: Wanted, many: bool) -> tuple[Job, list[_Target]]:
             (wanted.map, ".map.json", "--map"),
         )
     ]
-    kind = wanted.format or "png"
-    if output is not None:
-        kind = _format(output.path, wanted.format)
+    kind = wanted.format if output is None else _format(output.path, wanted.format)
     preview, coordinates = (None if extra is None else extra.path for extra in extras)
     if preview is not None and preview.suffix.lower() not in FORMATS:
         raise UsageError(f"--preview {one_line(str(preview))}: name a picture, {_suffixes()}")
@@ -127,7 +125,10 @@ def _target(name: str, entry: Input, ending: str, beside: Path | None, many: boo
 def _format(path: Path, asked: str | None) -> str:
     by_suffix = FORMATS.get(path.suffix.lower())
     if by_suffix is None:
-        raise UsageError(f"-o {one_line(str(path))}: the suffix {path.suffix!r} is no format; use {_suffixes()}")
+        raise UsageError(
+            f"-o {one_line(str(path))}: the suffix {path.suffix!r} is no format; "
+            f"use {_suffixes()}, or a slash at the end for a folder"
+        )
     if asked is not None and asked != by_suffix:
         raise UsageError(f"-o {one_line(str(path))} and --format {asked} contradict each other: leave one of them out")
     return by_suffix

@@ -137,8 +137,8 @@ def _rich_table(cells: list[list[str]], stream: TextIO, footer: bool) -> None:
 
     drawn = Table(box=SIMPLE_HEAD, show_footer=footer, pad_edge=False)
     last = cells.pop() if footer else [""] * len(cells[0])
-    for title, sum_ in zip(cells[0], last, strict=True):
-        drawn.add_column(Text(title), Text(sum_), overflow="fold")
+    for place, (title, foot) in enumerate(zip(cells[0], last, strict=True)):
+        drawn.add_column(Text(title), Text(foot), overflow="fold", no_wrap=place > 0, min_width=len(title))
     for row in cells[1:]:
         drawn.add_row(*map(Text, row))
     Console(file=stream).print(drawn)

@@ -6,11 +6,11 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixtrim.cli.files import write_whole
 from pixtrim.cli.inputs import STDIN, expand
 from pixtrim.cli.outputs import FORMATS, STDOUT, Job, Wanted, plan
 from pixtrim.cli.show import INPUT, INTERNAL, SCHEMA, complain, fault, json_line, progress, table, usd, warn
@@ -18,9 +18,9 @@ from pixtrim.errors import PixtrimError, UsageError
 from pixtrim.tokens import load_prices, resolve
 
 if TYPE_CHECKING:
-    from pixtrim.pipeline import Shrunk
+    from pixtrim.result import Shrunk
 
-__all__ = ["run"]
+__all__ = ["Outcome", "do", "run"]
 
 
 @dataclass(frozen=True)
@@ -101,15 +101,15 @@ def _work(jobs: Sequence[Job], settings: dict[str, Any], workers: int) -> Iterat
     has not begun and waits for the rest.
     """
     if workers == 1:
-        yield from (_do(job, settings) for job in jobs)
+        yield from (do(job, settings) for job in jobs)
         return
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(workers) as pool:
-        yield from pool.map(lambda job: _do(job, settings), jobs)
+        yield from pool.map(lambda job: do(job, settings), jobs)
 
 
-def _do(job: Job, settings: dict[str, Any]) -> Outcome:
+def do(job: Job, settings: dict[str, Any]) -> Outcome:
     """Do one job; whatever goes wrong becomes an outcome, so that it does not stop the others."""
     if job.input.problem is not None:
         return Outcome(job, error=f"{job.input.source}: {job.input.problem}", code=INPUT)
@@ -120,8 +120,8 @@ def _do(job: Job, settings: dict[str, Any]) -> Outcome:
     except MemoryError:
         return Outcome(job, error=f"{job.input.source}: not enough memory; use fewer --workers", code=INPUT)
     except OSError as error:
-        where = error.filename2 or error.filename or job.output or STDOUT
-        return Outcome(job, error=f"{os.fsdecode(where)}: cannot be written ({error.strerror or error})", code=INPUT)
+        where = os.fsdecode(error.filename or job.input.source)
+        return Outcome(job, error=f"{where}: cannot be written ({error.strerror or error})", code=INPUT)
     except Exception as error:
         return Outcome(job, error=f"{job.input.source}: {fault(error)}", code=INTERNAL, cause=error)
 
@@ -135,9 +135,9 @@ def _shrink(job: Job, settings: dict[str, Any]) -> Outcome:
     )
     data = _save(shrunk, job)
     if job.preview is not None:
-        write_whole(job.preview, _encoded_preview(shrunk, job.preview))
+        _write(job.preview, _encoded_preview(shrunk, job.preview))
     if job.map is not None:
-        write_whole(job.map, shrunk.coordinates.to_json().encode("ascii") + b"\n")
+        _write(job.map, shrunk.coordinates.to_json().encode("ascii") + b"\n")
     report = shrunk.report.to_dict()
     named = {"input": job.input.source, "output": STDOUT if job.output is None else str(job.output)}
     extras = {"preview": job.preview, "map": job.map}
@@ -148,9 +148,26 @@ def _shrink(job: Job, settings: dict[str, Any]) -> Outcome:
 def _save(shrunk: Shrunk, job: Job) -> bytes | None:
     if job.output is None:
         return shrunk.encode(job.format)
-    job.output.parent.mkdir(parents=True, exist_ok=True)
-    shrunk.save(job.output)
+    with _writing(job.output):
+        shrunk.save(job.output)
     return None
+
+
+def _write(path: Path, data: bytes) -> None:
+    from pixtrim.result import write_whole
+
+    with _writing(path):
+        write_whole(path, data)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Make the folder of a file; let an error name the file, not the temporary one, or none at all."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
 
 
 def _encoded_preview(shrunk: Shrunk, path: Path) -> bytes:
@@ -186,7 +203,7 @@ def _summary(outcomes: Sequence[Outcome], stream: Any) -> None:
     reports = [outcome.report for outcome in outcomes if outcome.report is not None]
     if not reports:
         return
-    header = ("input", "operator", "before", "after", "tokens", "->", "saved", "USD saved", "warnings")
+    header = ("input", "operator", "size", "tokens", "saved", "USD saved", "warnings")
     total = _total(reports, len(outcomes)) if len(outcomes) > 1 else None
     table(header, [_row(report) for report in reports], stream, total)
 
@@ -195,10 +212,8 @@ def _row(report: dict[str, Any]) -> tuple[str, ...]:
     return (
         report["input"],
         report["operator"],
-        f"{report['original_width']}x{report['original_height']}",
-        f"{report['width']}x{report['height']}",
-        str(report["tokens_before"]),
-        str(report["tokens_after"]),
+        "{original_width}x{original_height} -> {width}x{height}".format_map(report),
+        "{tokens_before} -> {tokens_after}".format_map(report),
         _share(report["tokens_before"], report["tokens_after"]),
         usd(_saved_usd(report)),
         str(len(report["warnings"]) or ""),
@@ -208,15 +223,13 @@ def _row(report: dict[str, Any]) -> tuple[str, ...]:
 def _total(reports: Sequence[dict[str, Any]], inputs: int) -> tuple[str, ...]:
     before, after = (sum(report[key] for report in reports) for key in ("tokens_before", "tokens_after"))
     amounts = [amount for report in reports if (amount := _saved_usd(report)) is not None]
-    failed = f", {inputs - len(reports)} failed" if inputs > len(reports) else ""
+    failed = inputs - len(reports)
     warnings = sum(len(report["warnings"]) for report in reports)
     return (
-        f"{len(reports)} of {inputs}{failed}" if failed else f"{inputs} pictures",
+        f"{len(reports)} of {inputs}, {failed} failed" if failed else f"{inputs} pictures",
         "",
         "",
-        "",
-        str(before),
-        str(after),
+        f"{before} -> {after}",
         _share(before, after),
         usd(sum(amounts) if amounts else None),
         str(warnings or ""),

@@ -6,8 +6,8 @@ from argparse import Namespace
 from collections.abc import Iterator
 from typing import Any
 
-from pixtrim.cli.files import Measured, measure
 from pixtrim.cli.inputs import STDIN, expand
+from pixtrim.cli.measure import Measured, measure
 from pixtrim.cli.show import SCHEMA, complain, json_line, table, usd, warn
 from pixtrim.errors import InputError, PixtrimError, UsageError
 from pixtrim.tokens import Price, Rule, load_prices, price_of, resolve

@@ -18,10 +18,12 @@ WEIGHT_BITS: Final = 14
 """Fractional bits of a weight: 1 is ``1 << 14``."""
 
 Floats = NDArray[np.float64]
+Starts = NDArray[np.int32]
+Fixed = NDArray[np.int16]
 
 
 @lru_cache(maxsize=32)
-def weights(size: int, new_size: int, filter: str) -> tuple[NDArray[np.int32], NDArray[np.int16]]:
+def weights(size: int, new_size: int, filter: str) -> tuple[Starts, Fixed]:
     """Work out how the pixels of a resampled axis are summed up from the original ones.
 
     Where the axis shrinks, the filter is stretched by the factor of reduction, so that every original pixel counts.
@@ -63,20 +65,19 @@ def weights(size: int, new_size: int, filter: str) -> tuple[NDArray[np.int32], N
     return starts, fixed
 
 
-def _weights(size: int, new_size: int, filter: str) -> tuple[NDArray[np.int32], NDArray[np.int16]]:
+def _weights(size: int, new_size: int, filter: str) -> tuple[Starts, Fixed]:
     if size == new_size:
         return np.arange(size, dtype=np.int32), np.full((size, 1), 1 << WEIGHT_BITS, np.int16)
+    support, kernel = _KERNELS[filter]
     scale = max(size / new_size, 1.0)
-    lobes, pixels = _REACH[filter]
-    reach = lobes * scale + pixels
-    taps = min(size, int(np.ceil(2 * reach)))
+    taps = min(size, int(np.ceil(2 * support * scale)))
     centres = (np.arange(new_size) + 0.5) * (size / new_size)
-    starts = np.clip(np.floor(centres - reach + 0.5), 0, size - taps).astype(np.int32)
+    starts = np.clip(np.floor(centres - support * scale + 0.5), 0, size - taps).astype(np.int32)
     distances = np.abs(starts[:, None] + (np.arange(taps) + 0.5) - centres[:, None])
-    return starts, _fixed(_KERNELS[filter](distances, scale))
+    return _trimmed(starts, _fixed(kernel(distances, scale)))
 
 
-def _fixed(exact: Floats) -> NDArray[np.int16]:
+def _fixed(exact: Floats) -> Fixed:
     """Round the weights so that their sum is exactly 1.
 
     The running sum is rounded, not each weight: an error is made up for by the next pixel, however many there are.
@@ -84,6 +85,16 @@ def _fixed(exact: Floats) -> NDArray[np.int16]:
     running = np.cumsum(exact, axis=1)
     running /= running[:, -1:]
     return np.diff(np.rint(running * (1 << WEIGHT_BITS)), axis=1, prepend=0.0).astype(np.int16)
+
+
+def _trimmed(starts: Starts, fixed: Fixed) -> tuple[Starts, Fixed]:
+    """Leave out the zeros at the ends, as far as they are in every row."""
+    counts = fixed != 0
+    first, behind = counts.argmax(axis=1), counts.shape[1] - counts[:, ::-1].argmax(axis=1)
+    taps = int((behind - first).max())
+    first = np.minimum(first, counts.shape[1] - taps)
+    kept = np.take_along_axis(fixed, first[:, None] + np.arange(taps), axis=1)
+    return starts + first.astype(np.int32), np.ascontiguousarray(kept)
 
 
 def _area(distance: Floats, scale: float) -> Floats:
@@ -102,10 +113,8 @@ def _lanczos(distance: Floats, scale: float) -> Floats:
     return np.where(t < 3, np.sinc(t) * np.sinc(t / 3), 0)
 
 
-_KERNELS = {"area": _area, "bicubic": _bicubic, "lanczos": _lanczos}
-
-_REACH = {"area": (0.5, 0.5), "bicubic": (2.0, 0.0), "lanczos": (3.0, 0.0)}
-"""Where a filter ends on either side, in pixels of the coarser and of the original axis: the sum of both."""
+_KERNELS = {"area": (1, _area), "bicubic": (2, _bicubic), "lanczos": (3, _lanczos)}
+"""Each filter's reach on either side, in pixels of the coarser axis; its weight by the distance in original pixels."""
 
 FILTERS: Final = tuple(_KERNELS)
 """The names of the filters."""

@@ -125,9 +125,7 @@ def column_counts(bits: Bits, y0: int, y1: int, x0: int, x1: int) -> Counts:
     return counts
 
 
-def gather(
-    pixels: Pixels, rows: Indices, columns: Indices, out: Pixels, y: int, x: int, threads: int = 1
-) -> None:
+def gather(pixels: Pixels, rows: Indices, columns: Indices, out: Pixels, y: int, x: int, threads: int = 1) -> None:
     """Move some rows and columns of a picture together, to a place in another one.
 
     ``out[y : y + len(rows), x : x + len(columns)]`` becomes ``pixels[np.ix_(rows, columns)]``.
@@ -264,9 +262,9 @@ def _check_array(
 ) -> None:
     """Check the dtype, the layout and the shape, in which None is any size."""
     known = isinstance(array, np.ndarray) and array.dtype == dtype and array.flags.c_contiguous
-    if known and array.ndim == len(shape) and all(n in (None, m) for n, m in zip(shape, array.shape, strict=True)):
-        if array.flags.writeable or not writable:
-            return
+    fits = known and array.ndim == len(shape) and all(n in (None, m) for n, m in zip(shape, array.shape, strict=True))
+    if fits and (array.flags.writeable or not writable):
+        return
     what = [type(array).__name__, *(str(getattr(array, key)) for key in ("dtype", "shape") if hasattr(array, key))]
     raise TypeError(f"{name} must be {expected}, got {' '.join(what)}")
 
@@ -302,9 +300,7 @@ def _check_weights(name: str, starts: Indices, weights: Weights, size: int) -> N
     _check_array(f"{name}_starts", starts, np.int32, (None,), _INDICES)
     _check_array(f"{name}_weights", weights, np.int16, (None, None), "a C-contiguous int16 array of shape (N, taps)")
     if len(weights) != len(starts):
-        raise ValueError(
-            f"{name}_weights must have as many rows as {name}_starts, {len(starts)}, got {len(weights)}"
-        )
+        raise ValueError(f"{name}_weights must have as many rows as {name}_starts, {len(starts)}, got {len(weights)}")
     taps = weights.shape[1]
     wrong = starts[(starts < 0) | (starts > size - taps)]
     if len(wrong):

@@ -19,7 +19,7 @@ from pixtrim.coordinates import Axis, CoordinateMap, Piece
 from pixtrim.errors import UsageError
 from pixtrim.operators.fold.blocks import Blocks
 from pixtrim.operators.fold.changes import Changes, Noise, measure_noise
-from pixtrim.operators.fold.runs import kept, run_bounds
+from pixtrim.operators.fold.runs import kept
 
 __all__ = ["MAX_GAP", "Analysis", "Cell", "FoldPlan", "Rule", "analyse", "column_gap", "gap_for"]
 
@@ -117,12 +117,20 @@ class FoldPlan:
 
 
 class Analysis:
-    """What can fold in a picture; see `analyse`."""
+    """What can fold in a picture.
 
-    def __init__(self, pixels: NDArray[np.uint8], noise: Noise, blocks: Blocks) -> None:
-        self._pixels = pixels
-        self._blocks = blocks
-        self.noise = noise
+    Parameters
+    ----------
+    changes : Changes
+        Where the picture changes.
+    rule, blocks
+        As for `analyse`.
+    """
+
+    def __init__(self, changes: Changes, rule: Rule = "repeat", *, blocks: bool = True) -> None:
+        self.noise = changes.noise
+        self._original_size = (changes.width, changes.height)
+        self._blocks = Blocks(changes, rule, cut=blocks)
 
     def size(self, gap: int) -> tuple[int, int]:
         """Return the (width, height) of the picture folded with that gap."""
@@ -146,8 +154,7 @@ class Analysis:
             rows = kept(self._blocks.repeated(leaf.box, 0), gaps[0], leaf.size[0])
             columns = kept(self._blocks.repeated(leaf.box, 1), gaps[1], leaf.size[1])
             cells.append(Cell(leaf.box, rows + np.int32(y0), columns + np.int32(x0), leaf.origin))
-        height, width = self._pixels.shape[:2]
-        return FoldPlan((width, height), self.size(gap), tuple(cells), gap)
+        return FoldPlan(self._original_size, self.size(gap), tuple(cells), gap)
 
 
 def analyse(
@@ -196,7 +203,7 @@ def analyse(
         noise = Noise(threshold)
     else:
         raise UsageError(f"the threshold is {threshold}: give a number of levels from 0 to 255")
-    return Analysis(pixels, noise, Blocks(Changes(pixels, noise, protect, threads), rule, cut=blocks))
+    return Analysis(Changes(pixels, noise, protect, threads), rule, blocks=blocks)
 
 
 def column_gap(gap: int) -> int:

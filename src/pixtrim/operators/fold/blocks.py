@@ -25,10 +25,16 @@ __all__ = ["Block", "Blocks", "Leaf"]
 Size = tuple[int, int]
 """(height, width)."""
 
+Gutters = NDArray[np.int64]
+"""(N, 2), the columns at which gutters start and end."""
+
 MIN_SIDE = 24  # a smaller box holds a line of text or less
 MAX_DEPTH = 8
 GUTTER = 16  # columns of one colour between two columns of text; the space between two words is narrower
-ALIGNED_ROWS = 2  # lines of text whose tops differ by no more stand on one row
+RULE = 4  # pixels; a lower band is a line that is drawn, not one of text
+SAME_ROWS = 1.08
+ALIGNED_ROWS = 2  # pixels that the tops of lines on one row may differ by
+ALIGNED_COLUMNS = 3  # pixels that the edges of one column may differ by from row to row
 ALIGNED_SHARE = 0.5
 FEWEST_LINES = 3  # too few to tell whether they stand on the same rows: they are kept together
 WORTH_WIDTH = 0.95
@@ -117,7 +123,7 @@ class Blocks:
             cut = self._framed(box, inner) if inner.children else block
         else:
             axis: Axis = 1
-            cuts = self._gutters(box)
+            cuts = self._columns(box, self._gutters(box))
             if not cuts:
                 axis, cuts = 0, self._bands(box)
             parts = tuple(self._grow(part, depth + 1) for part in _split(box, axis, cuts)) if cuts else ()
@@ -160,46 +166,79 @@ class Blocks:
         down = [block for block in column if block]
         return self._block(box, 0, tuple(down)) if len(down) > 1 else middle
 
-    def _gutters(self, box: Box) -> list[int]:
-        """Find the columns at which the box falls into parts whose lines do not stand on the same rows."""
-        y0, y1, x0, _ = box
+    def _gutters(self, box: Box) -> Gutters:
+        """Find the wide runs of columns of one colour between the content of a box: their starts and ends."""
+        x0 = box[2]
         content = run_bounds(~self.changes.uniform(box, 1)) + x0
-        starts = [int(content[0, 0])] if len(content) else []
-        ends = []
-        for (_, end), (start, _) in pairwise(content.tolist()):
-            if start - end >= GUTTER:
-                ends.append(end)
-                starts.append(start)
-        if len(starts) < 2:
-            return []
-        ends.append(int(content[-1, 1]))
+        between: Gutters = np.column_stack([content[:-1, 1], content[1:, 0]])
+        return between[between[:, 1] - between[:, 0] >= GUTTER]
+
+    def _columns(self, box: Box, gutters: Gutters) -> list[int]:
+        """Find the gutters at which the box falls into parts whose lines do not stand on the same rows."""
+        y0, y1, x0, x1 = box
+        edges = [x0, *gutters.ravel().tolist(), x1]
         cuts = []
-        before = self._line_tops((y0, y1, starts[0], ends[0]))
-        for start, end in zip(starts[1:], ends[1:], strict=True):
-            tops = self._line_tops((y0, y1, start, end))
-            if _on_same_rows(before, tops):
-                before = np.union1d(before, tops)
+        left = self._lines((y0, y1, edges[0], edges[1]))
+        for start, end in zip(edges[2::2], edges[3::2], strict=True):
+            right = self._lines((y0, y1, start, end))
+            if _on_same_rows(left, right):
+                left = left | right
             else:
                 cuts.append(start)
-                before = tops
+                left = right
         return cuts
 
-    def _line_tops(self, box: Box) -> NDArray[np.intp]:
-        blank = self.changes.uniform(box, 0)
-        return np.flatnonzero(blank[:-1] & ~blank[1:])
+    def _lines(self, box: Box) -> NDArray[np.bool_]:
+        """Say which rows of a box hold content, inside its frame if it has one."""
+        inside = self._trimmed(box) or box
+        lines = np.zeros(box[1] - box[0], bool)
+        lines[inside[0] - box[0] : inside[1] - box[0]] = ~self.changes.uniform(inside, 0)
+        return lines
 
     def _bands(self, box: Box) -> list[int]:
-        """Find the rows at which the box falls into bands: neighbours that share a gutter stay one, to be cut there."""
+        """Find the rows at which the box falls into bands.
+
+        Neighbours stay one band if their columns are the same, as in a table, or if they share a gutter at which both
+        are to be cut, as two columns of text do. Rules go with what is below them, unless the bands around them are one.
+        """
         y0, y1, x0, x1 = box
-        tops = [y0 + top for top, _ in run_bounds(~self.changes.uniform(box, 0)).tolist()]
-        edges = [y0, *tops[1:], y1]
+        bands = [(y0 + top, y0 + end) for top, end in run_bounds(~self.changes.uniform(box, 0)).tolist()]
+        edges = [y0, *(top for top, _ in bands[1:]), y1]
         cuts: list[int] = []
-        first = 0
-        for last in range(1, len(edges) - 1):
-            if not self._gutters((edges[first], edges[last + 1], x0, x1)):
-                cuts.append(edges[last])
-                first = last
+        first = begin = 0  # of the band, and of the rules above the next one
+        common = self._blanks((edges[0], edges[1], x0, x1))
+        for i in range(1, len(bands)):
+            if bands[i][1] - bands[i][0] <= RULE:
+                continue
+            own = self._blanks((edges[i], edges[i + 1], x0, x1))
+            shared = _overlaps(common, own)
+            if _in_same_columns(common, own, x0, x1) or (
+                len(_inside(shared, x0, x1))
+                and not self._is_row((*bands[i], x0, x1))
+                and self._falls_apart((edges[first], edges[i + 1], x0, x1))
+            ):
+                common = shared
+            else:
+                cuts.append(edges[begin + 1])
+                first, common = begin + 1, own
+            begin = i
         return cuts
+
+    def _blanks(self, box: Box) -> Gutters:
+        """Find the wide runs of columns of one colour in a box, its margins too."""
+        runs: Gutters = run_bounds(self.changes.uniform(box, 1)) + box[2]
+        return runs[(runs[:, 1] - runs[:, 0] >= GUTTER) | (runs[:, 0] == box[2]) | (runs[:, 1] == box[3])]
+
+    def _falls_apart(self, box: Box) -> bool:
+        gutters = self._gutters(box)
+        return bool(len(gutters) and self._columns(box, gutters))
+
+    def _is_row(self, box: Box) -> bool:
+        """Say whether a band is one row of a table: a single line in each of two columns or more."""
+        y0, y1, x0, x1 = box
+        edges = [x0, *self._gutters(box).ravel().tolist(), x1]
+        parts = [self._lines((y0, y1, a, b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+        return len(parts) > 1 and all(len(run_bounds(part)) == 1 for part in parts)
 
     # Laying out, into a given size.
 
@@ -257,13 +296,48 @@ def _length(box: Box, axis: Axis) -> int:
     return box[1] - box[0] if axis == 0 else box[3] - box[2]
 
 
-def _on_same_rows(a: NDArray[np.intp], b: NDArray[np.intp]) -> bool:
-    """Say whether the lines of the part that has fewer stand on rows of the other's, as far as can be told."""
-    few, many = (a, b) if len(a) <= len(b) else (b, a)
-    if len(few) < FEWEST_LINES:
+def _on_same_rows(left: NDArray[np.bool_], right: NDArray[np.bool_]) -> bool:
+    """Say whether the lines of two parts, side by side, stand on rows that they share, as in a table or a list.
+
+    They do if most lines of the part that has fewer begin on the row of one of the other's, or if both together take up
+    hardly more rows than the fuller one alone. Of two columns of text, a line stands beside the blank between two others.
+    """
+    few, many = sorted((run_bounds(left)[:, 0], run_bounds(right)[:, 0]), key=len)
+    if len(few) < FEWEST_LINES or (left | right).sum() <= SAME_ROWS * max(left.sum(), right.sum()):
         return True
     after = np.searchsorted(many, few)
-    distance = np.minimum(
-        np.abs(many[np.minimum(after, len(many) - 1)] - few), np.abs(many[np.maximum(after - 1, 0)] - few)
-    )
-    return bool((distance <= ALIGNED_ROWS).mean() >= ALIGNED_SHARE)
+    next_, last = many[np.minimum(after, len(many) - 1)], many[np.maximum(after - 1, 0)]
+    near = np.minimum(np.abs(next_ - few), np.abs(last - few)) <= ALIGNED_ROWS
+    return bool(near.mean() >= ALIGNED_SHARE)
+
+
+def _inside(blanks: Gutters, x0: int, x1: int) -> Gutters:
+    """Leave out the margins."""
+    return blanks[(blanks[:, 0] > x0) & (blanks[:, 1] < x1)]
+
+
+def _overlaps(a: Gutters, b: Gutters) -> Gutters:
+    """Return the parts that two sets of runs have in common, where they are wide enough for a gutter."""
+    starts = np.maximum(a[:, None, 0], b[None, :, 0]).ravel()
+    ends = np.minimum(a[:, None, 1], b[None, :, 1]).ravel()
+    wide = ends - starts >= GUTTER
+    return np.column_stack([starts[wide], ends[wide]])
+
+
+def _in_same_columns(above: Gutters, below: Gutters, x0: int, x1: int) -> bool:
+    """Say whether a band continues the columns of those above it, given where both are blank, between x0 and x1.
+
+    Either it has no more columns and leaves most of their gutters free (a cell that goes on), or most of its gutters start
+    or end where theirs do.
+    """
+    gutters, own = _inside(above, x0, x1), _inside(below, x0, x1)
+    if not len(gutters):
+        return False
+    free = _overlaps(gutters, below)
+    if len(own) <= len(gutters) <= len(free) and np.diff(free).sum() >= ALIGNED_SHARE * np.diff(gutters).sum():
+        return True
+    few, many = (gutters, own) if len(gutters) <= len(own) else (own, gutters)
+    if not len(few) or not len(_overlaps(gutters, own)):
+        return False
+    near = np.abs(few[:, None, :] - many[None, :, :]) <= ALIGNED_COLUMNS
+    return bool(near.any(axis=(1, 2)).mean() >= ALIGNED_SHARE)

@@ -2,10 +2,12 @@
 
 Two bit maps say for each pixel whether it differs from the one above and from the one on the left. Everything that folding
 wants to know of a box, such as which of its rows repeat the row before or are of one colour, is a count of their bits.
+Two more say where the picture drifts, so that a smooth gradient does not fold away.
 """
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixtrim import kernels
+from pixtrim.operators.fold.drift import drifted_columns, drifted_rows
 
 __all__ = ["Box", "Changes", "Noise", "measure_noise"]
 
@@ -32,6 +35,8 @@ GREY = 8  # levels between the channels
 FLAT = 48  # a larger step between neighbours is an edge, not noise
 SPECK_SHARE = 0.008  # of the rows; typeset pages and screenshots stay below .003, scans of forms are above .01
 SPECK = 3
+SPECK_BAND = 64  # about eight bands of so many rows stand for the whole picture
+DRIFT = (8, 3)  # levels, and thresholds, that a pixel may drift without a change: scanners shade paper by about as much
 STROKE = 5  # shorter edges than this are specks on a noisy picture: less than the height of the smallest legible letters
 
 
@@ -70,7 +75,8 @@ def measure_noise(pixels: NDArray[np.uint8]) -> Noise:
     noisy = Noise(min(max(3 * low, NOISY_THRESHOLDS[0]), NOISY_THRESHOLDS[1]), STROKE)
     if low > 0:
         return noisy
-    grey = bool((sample.max(axis=2) - sample.min(axis=2) <= GREY).all())
+    few = sample[::4, ::4]
+    grey = bool((few.max(axis=2) - few.min(axis=2) <= GREY).all())
     return noisy if grey and _speck_rows(pixels) >= SPECK_SHARE else Noise()
 
 
@@ -82,9 +88,14 @@ def _changing(pixels: NDArray[np.uint8], threshold: int) -> int:
 
 def _speck_rows(pixels: NDArray[np.uint8]) -> float:
     """Return the share of rows on which nothing but specks change."""
-    down, right = kernels.change_bits(pixels, CLEAN_THRESHOLD)
-    kept, _ = _without_specks(down, right, SPECK)
-    return float((down.any(axis=1) & ~kept.any(axis=1)).mean())
+    bands = max(1, len(pixels) // SPECK_BAND // 8)
+    rows = [pixels[top : top + SPECK_BAND] for top in range(0, len(pixels), SPECK_BAND * bands)]
+    share = 0
+    for band in rows:
+        down, right = kernels.change_bits(np.ascontiguousarray(band), CLEAN_THRESHOLD)
+        kept, _ = _without_specks(down, right, SPECK)
+        share += int((down.any(axis=1) & ~kept.any(axis=1)).sum())
+    return share / sum(map(len, rows))
 
 
 class Changes:
@@ -112,9 +123,22 @@ class Changes:
         self.height, self.width = pixels.shape[:2]
         self.noise = noise
         self.down, self.right = kernels.change_bits(pixels, noise.threshold, threads)
+        self._drift = _drift(pixels, self.down, self.right, noise, threads)
         if noise.specks:
-            self.down, self.right = _without_specks(self.down, self.right, noise.specks)
-        for x0, y0, x1, y1 in [] if protect is None else protect.tolist():
+            shortest = min(noise.specks, *pixels.shape[:2])  # on a strip of a few rows no edge is longer than those
+            self.down, self.right = _without_specks(self.down, self.right, shortest)
+        if protect is not None:
+            self._protect(protect)
+
+    def protected(self, boxes: NDArray[np.int64]) -> Changes:
+        """Return the same changes with more boxes protected."""
+        more = copy(self)
+        more.down, more.right = self.down.copy(), self.right.copy()
+        more._protect(boxes)
+        return more
+
+    def _protect(self, boxes: NDArray[np.int64]) -> None:
+        for x0, y0, x1, y1 in boxes.tolist():
             inside = _word_mask(x0, x1, self.down.shape[1])
             self.down[y0:y1] |= inside
             self.right[y0:y1] |= inside
@@ -126,11 +150,11 @@ class Changes:
 
     def repeated(self, box: Box, axis: Axis) -> Flags:
         """Say for each row (column) of a box whether it repeats the one before; the first one never does."""
-        y0, y1, x0, x1 = box
-        if axis == 0:
-            flags: Flags = kernels.row_counts(self.down, y0, y1, x0, x1) == 0
-        else:
-            flags = kernels.column_counts(self.right, y0, y1, x0, x1) == 0
+        counts = kernels.column_counts if axis else kernels.row_counts
+        flags: Flags = counts(self.right if axis else self.down, *box) == 0
+        drift = self._drift[axis]
+        if drift is not None:
+            flags &= counts(drift, *box) == 0
         flags[:1] = False
         return flags
 
@@ -140,6 +164,20 @@ class Changes:
         if axis == 0:
             return kernels.row_counts(self.right, y0, y1, min(x0 + 1, x1), x1) == 0
         return kernels.column_counts(self.down, min(y0 + 1, y1), y1, x0, x1) == 0
+
+
+def _drift(
+    pixels: NDArray[np.uint8], down: Words, right: Words, noise: Noise, threads: int
+) -> tuple[Words | None, Words | None]:
+    """Return the marks of what drifts along either axis; None where nothing does, and nothing needs to be counted."""
+    if noise.threshold == 0:
+        return None, None
+    limit = min(max(DRIFT[0], DRIFT[1] * noise.threshold), 255)
+    rows = drifted_rows(pixels, down, limit, threads)
+    columns = drifted_columns(pixels, right, limit, threads)
+    if noise.specks:
+        rows, columns = _without_specks(rows, columns, noise.specks)
+    return rows if rows.any() else None, columns if columns.any() else None
 
 
 def _without_specks(down: Words, right: Words, length: int) -> tuple[Words, Words]:

@@ -1,36 +1,15 @@
-"""Files as the commands need them: written whole or not at all, and measured by their header."""
+"""The size of a picture, from its header where that suffices."""
 
 from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from pixtrim.cli.inputs import STDIN
 
-__all__ = ["Measured", "measure", "write_whole"]
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file through a temporary one beside it, so that nobody ever sees a half of it.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written; the temporary file is gone then, and an older file still there.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f".{path.name[:40]}.{os.getpid()}.{id(data):x}.tmp")
-    try:
-        with half.open("xb") as stream:  # open, not mkstemp: the file gets the user's usual permissions
-            stream.write(data)
-        os.replace(half, path)
-    except BaseException:
-        with suppress(OSError):
-            half.unlink(missing_ok=True)
-        raise
+__all__ = ["Measured", "measure"]
 
 
 class Measured(NamedTuple):

@@ -1,0 +1,207 @@
+"""What shrink() returns: the reduced picture, its coordinate map, and a report that can be shown, stored and billed."""
+
+from __future__ import annotations
+
+import io
+import os
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pixtrim.coordinates import CoordinateMap
+from pixtrim.draw import before_after
+from pixtrim.errors import UsageError
+
+__all__ = ["Report", "Shrunk", "Tokens", "write_whole"]
+
+ENCODERS: Final[dict[str, dict[str, Any]]] = {
+    "PNG": {"compress_level": 3},
+    "WEBP": {"lossless": True, "quality": 20, "method": 2},
+    "JPEG": {"quality": 92, "subsampling": 0},
+}
+"""Pinned, so that equal pixels are equal bytes; chosen by benchmarks/encode.py."""
+
+LONGEST_SIDE: Final = {"WEBP": 16_383, "JPEG": 65_500}
+"""Pixels; what the formats, or the libraries that write them, can hold."""
+
+SUFFIXES: Final = {".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG", ".jpeg": "JPEG"}
+
+
+class Tokens(NamedTuple):
+    """What a picture costs before and after."""
+
+    before: int
+    after: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was done to a picture; `docs/json.md` describes each field.
+
+    Attributes
+    ----------
+    input, output : str
+        Names of the picture and of the file that was written; `output` is None until then.
+    operator : {"fold", "resize", "none"}
+        What was done; a fold may have been scaled after it.
+    kind : str or None
+        What the picture was taken for; None where nobody had to look.
+    tokens_before, tokens_after : int
+        By the model's rule, whose trust `rule_mark` says: D documentation, S source, M measured, I inferred.
+    budget : int or None
+        The budget in tokens; None for "fit".
+    usd_before, usd_after : float or None
+        By the price of `price_date`; None where no price is known.
+    text_scale : float
+        The smallest scale that text was reduced to; 1.0 is its native size.
+    notes, warnings : list of str
+        What was done on loading, and what a user has to know.
+    seconds : float
+        From the call to the reduced picture, without encoding it.
+    """
+
+    SCHEMA: ClassVar[int] = 1
+
+    input: str
+    operator: str
+    kind: str | None
+    model: str
+    detail: str | None
+    rule_mark: str
+    rule_source: str
+    original_width: int
+    original_height: int
+    width: int
+    height: int
+    tokens_before: int
+    tokens_after: int
+    budget: int | None
+    usd_before: float | None
+    usd_after: float | None
+    price_date: str | None
+    text_scale: float
+    notes: list[str]
+    warnings: list[str]
+    seconds: float
+    output: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields for JSON, with the version of their schema."""
+        return {"schema": self.SCHEMA, **asdict(self)}
+
+
+@dataclass(frozen=True, eq=False)
+class Shrunk:
+    """A reduced picture.
+
+    Attributes
+    ----------
+    original, image : ndarray
+        uint8 (H, W, 3) and (h, w, 3), RGB: the picture as loaded, and reduced.
+    coordinates : CoordinateMap
+        Maps points, boxes, polygons and masks between the two.
+    report : Report
+        What was done, and what it saves.
+    """
+
+    original: NDArray[np.uint8] = field(repr=False)
+    image: NDArray[np.uint8] = field(repr=False)
+    coordinates: CoordinateMap
+    report: Report
+    data: bytes | None = field(default=None, repr=False)
+    format: str | None = field(default=None, repr=False)
+    path: Path | None = field(default=None, repr=False)
+
+    @property
+    def tokens(self) -> Tokens:
+        """The tokens before and after."""
+        return Tokens(self.report.tokens_before, self.report.tokens_after)
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether the picture is the original."""
+        return self.report.operator == "none"
+
+    def encode(self, format: str | None = None) -> bytes:
+        """Return the picture as a file.
+
+        Parameters
+        ----------
+        format : {"png", "webp", "jpeg"}, optional
+            PNG by default, and WebP is lossless, too. Where nothing was changed, the input's own bytes are returned, unless
+            another format is asked for.
+
+        Raises
+        ------
+        UsageError
+            If the format is not one of these, or the picture is too large for it.
+        """
+        wanted = None if format is None else format.upper().replace("JPG", "JPEG")
+        if wanted is not None and wanted not in ENCODERS:
+            raise UsageError(f"format is {format!r}: choose one of {', '.join(ENCODERS).lower()}")
+        if self.data is not None and wanted in (None, self.format):
+            return self.data
+        wanted = wanted or "PNG"
+        height, width = self.image.shape[:2]
+        if max(width, height) > LONGEST_SIDE.get(wanted, max(width, height)):
+            raise UsageError(
+                f"the picture of {width}x{height} is too large for {wanted}, which ends at {LONGEST_SIDE[wanted]} pixels "
+                "a side: choose png"
+            )
+        stream = io.BytesIO()
+        Image.fromarray(self.image).save(stream, wanted, **ENCODERS[wanted])
+        return stream.getvalue()
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the picture to a file, whole or not at all; the suffix chooses the format.
+
+        Raises
+        ------
+        UsageError
+            If the suffix is not one of .png, .webp, .jpg and .jpeg, or the file is the input.
+        OSError
+            If the file cannot be written; what was there before stays.
+        """
+        target = Path(path)
+        suffix = target.suffix.lower()
+        if suffix not in SUFFIXES:
+            raise UsageError(f"{target.name}: the suffix says the format: choose one of {', '.join(SUFFIXES)}")
+        if self.path is not None and target.exists() and self.path.exists() and target.samefile(self.path):
+            raise UsageError(f"{target.name} is the input: choose another name, an input is never overwritten")
+        write_whole(target, self.encode(SUFFIXES[suffix]))
+        return target
+
+    def preview(self) -> Image.Image:
+        """Return one picture with before, after, and what was folded."""
+        before, after = self.tokens
+        return before_after(
+            self.original,
+            self.image,
+            self.coordinates,
+            title_before=f"before: {before} tokens",
+            title_after=f"after: {after} tokens ({self.report.operator})",
+        )
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file through a temporary one beside it, so that nobody ever sees a half of it.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; the temporary file is gone then, and an older file still there.
+    """
+    half = path.with_name(f".{path.name[:40]}.{os.getpid()}.{id(data):x}.tmp")
+    try:
+        with half.open("xb") as stream:  # open, not mkstemp: the file gets the user's usual permissions
+            stream.write(data)
+        os.replace(half, path)
+    except BaseException:
+        with suppress(OSError):
+            half.unlink(missing_ok=True)
+        raise

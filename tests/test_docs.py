@@ -1,0 +1,107 @@
+"""The documentation says what the code does."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from pixtrim.cli import main
+
+
+@pytest.fixture(scope="module")
+def generate(repository: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", repository / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["cli.md", "models.md"])
+def test_generated_pages_are_current(repository: Path, generate: ModuleType, name: str) -> None:
+    assert generate.pages().keys() == {"cli.md", "models.md"}
+    text = (repository / "docs" / name).read_text(encoding="utf-8")
+    assert text == generate.pages()[name], "run python docs/generate.py"
+
+
+@pytest.fixture
+def fields(repository: Path) -> dict[str, dict[str, str]]:
+    """The types of the fields that docs/json.md describes, by section."""
+    text = (repository / "docs" / "json.md").read_text(encoding="utf-8")
+    sections: dict[str, dict[str, str]] = {}
+    for section in text.split("\n## ")[1:]:
+        title = section.splitlines()[0].removeprefix("pixtrim ")
+        rows = re.findall(r"^\| (`[^|]+) \| ([^|]+) \|", section, re.MULTILINE)
+        sections[title] = {name: kind for names, kind in rows for name in re.findall(r"`(\w+)`", names)}
+    return sections
+
+
+TYPES = {
+    "int": int,
+    "number": (int, float),
+    "string": str,
+    "bool": bool,
+    "object": dict,
+    "array of strings": list,
+    "array of objects": list,
+    "null": type(None),
+}
+
+
+def complaints(record: dict[str, Any], kinds: dict[str, str]) -> list[str]:
+    """Say where an object differs from its description."""
+    found = [f"{name} is not described" for name in record.keys() - kinds.keys()]
+    found += [f"{name} is missing" for name in kinds.keys() - record.keys()]
+    for name in record.keys() & kinds.keys():
+        allowed = [TYPES[kind] for kind in kinds[name].split(" or ")]
+        value = record[name]
+        if not any(isinstance(value, kind) for kind in allowed) or (isinstance(value, bool) and bool not in allowed):
+            found.append(f"{name} is {value!r}, not {kinds[name]}")
+    return found
+
+
+def test_the_json_is_as_documented(
+    fields: dict[str, dict[str, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (900, 700), "white").save("a.png")
+
+    def records(*words: str) -> list[dict[str, Any]]:
+        main([*words, "--json"])
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    shrunk = ("-m", "gpt-5.5", "-m", "qwen3-vl", "a.png")
+    found = {
+        "Failures": [records(command, "-m", "gpt-5.5", "gone.png")[0] for command in ("shrink", "tokens", "inspect")],
+        "shrink": [
+            *records("shrink", "a.png", "-m", "gpt-5.5", "-b", "50%", "--map", "--preview"),
+            *records("shrink", "a.png", "-m", "qwen3-vl", "-o", "b.png"),
+        ],
+        "tokens": [*records("tokens", *shrunk), *records("tokens", "-m", "gpt-4o", "--size", "5x5")],
+        "models": records("models"),
+        "inspect": records("inspect", *shrunk),
+    }
+    assert found.keys() == fields.keys()
+    for section, objects in found.items():
+        assert objects
+        for record in objects:
+            assert complaints(record, fields[section]) == []
+    inner = fields["tokens"].keys() - {"schema", "input", "requested_model"} | {"advice"}
+    assert all(model.keys() == inner for record in found["inspect"] for model in record["models"])
+
+
+def test_the_comparison_finds_differences() -> None:
+    kinds = {"a": "int", "b": "string or null", "c": "bool"}
+    assert complaints({"a": 1, "b": None, "c": True}, kinds) == []
+    assert len(complaints({"a": True, "b": 1, "d": 1}, kinds)) == 4
