@@ -153,6 +153,17 @@ def photos_table(records: Sequence[Record]) -> list[Record]:
     return lines
 
 
+def losers(records: Sequence[Record], photos: Sequence[Record]) -> list[Record]:
+    """List the pictures on which `auto` is below the plain resize, and the photos that it does not leave to it."""
+    below = [
+        {"below resize": one["kind"], "picture": one["picture"], "words": one["words"]}
+        | {name: one[name]["recall"] for name in ("resize", "auto")}
+        for one in records
+        if one["auto"]["recall"] < one["resize"]["recall"]
+    ]
+    return below + [{"below resize": one["kind"], "picture": one["picture"]} for one in photos if not one["equal"]]
+
+
 def parallel(tasks: Iterable[Task], measure: Callable[[Task], Any]) -> list[Any]:
     """Measure on two cores, and show how far that is."""
     tasks = list(tasks)
@@ -185,8 +196,9 @@ def other(options: argparse.Namespace) -> Record:
     ]
     photos = parallel(tasks, lambda task: photo(*task))
     summary = [kinds_table(records), photos_table(photos)]
-    for lines in summary:
-        table(lines)
+    for lines in (*summary, losers(records, photos)):
+        if lines:
+            table(lines)
     return {"summary": summary[0], "photos": summary[1], "pictures": records}
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from pixtrim.errors import UsageError
-from pixtrim.operators.fold import MAX_GAP, Analysis, FoldPlan, Rule, analyse, column_gap, gap_for
+from pixtrim.operators.fold import Analysis, FoldPlan, Rule, analyse, column_gap, gap_for
 from pixtrim.operators.fold.changes import Changes, Noise
 from pixtrim.operators.fold.runs import folded_length, kept, run_bounds
 
@@ -55,13 +55,18 @@ def two_columns() -> Pixels:
     return page
 
 
-def table(rows: int = 12, shift: tuple[int, ...] = (0, 0, 0, 0)) -> tuple[Pixels, list[int], list[int]]:
-    """A table without rules; also where its cells stand: the rows and the columns of their first pixels."""
+def table(rows: int = 12, shift: tuple[int, ...] = (0, 0, 0, 0), holes: int = 0) -> tuple[Pixels, list[int], list[int]]:
+    """A table without rules; also where its cells stand: the rows and the columns of their first pixels.
+
+    Every so many cells are empty, in each column other ones.
+    """
     rng = np.random.default_rng(2)
     page = paper(700, 60 + 30 * rows)
     tops, lefts = [40 + 30 * i for i in range(rows)], [30, 200, 430, 600]
     for i, top in enumerate(tops):
         for j, left in enumerate(lefts):
+            if holes and (2 * i + j) % holes == 0:
+                continue
             text(page, top + shift[j], left, left + (30 + 10 * ((3 * i + j) % 5)), rng)
     return page, tops, lefts
 
@@ -345,7 +350,7 @@ def test_the_map_holds_on_pages_that_are_cut(gap: int) -> None:
 @given(pages(), st.booleans())
 def test_wider_gaps_never_give_smaller_pictures(page: Pixels, blocks: bool) -> None:
     analysis = analyse(page, blocks=blocks)
-    sizes = np.array([analysis.size(gap) for gap in range(1, MAX_GAP + 2)])
+    sizes = np.array([analysis.size(gap) for gap in range(1, 26)])
     assert (np.diff(sizes, axis=0) >= 0).all()
 
 
@@ -446,6 +451,19 @@ def test_no_box_at_all_is_no_protection() -> None:
     assert analyse(page, protect=np.empty((0, 4), np.int64)).size(2) == analyse(page).size(2)
 
 
+def test_boxes_can_be_protected_later() -> None:
+    page = two_columns()
+    boxes = np.array([(10, 0, 200, 60), (630, 500, 640, 520)], np.int64)
+    free = Changes(page, Noise())
+    later, at_once = free.protected(boxes), Changes(page, Noise(), boxes)
+    for axis in (0, 1):
+        for box in (free.box, (0, 100, 5, 300)):
+            np.testing.assert_array_equal(later.repeated(box, axis), at_once.repeated(box, axis))
+            np.testing.assert_array_equal(later.uniform(box, axis), at_once.uniform(box, axis))
+    assert free.repeated(free.box, 0)[30]  # the changes that were there before are as they were
+    assert not later.repeated(free.box, 0)[30]
+
+
 # --- blocks ----------------------------------------------------------------------------------------------------------
 
 
@@ -466,8 +484,9 @@ def test_lines_keep_their_order_in_columns_that_fold_apart() -> None:
 
 @pytest.mark.parametrize("gap", [1, 3, 8])
 @pytest.mark.parametrize("rows", [4, 12])
-def test_a_table_stays_aligned(rows: int, gap: int) -> None:
-    page, tops, lefts = table(rows)
+@pytest.mark.parametrize("holes", [0, 3, 4, 5])
+def test_a_table_stays_aligned(rows: int, gap: int, holes: int) -> None:
+    page, tops, lefts = table(rows, holes=holes)
     plan = analyse(page).plan(gap)
     cells = np.array([[(left + 0.5, top + 4.5) for left in lefts] for top in tops])
     places = plan.coordinates.to_reduced(cells)
@@ -512,13 +531,14 @@ def test_the_gap_is_the_widest_that_needs_no_scaling_or_a_sound_one(page: Pixels
         return min(1.0, (area / (width * height)) ** 0.5)
 
     gap = gap_for(analysis, scale_of)
-    assert 1 <= gap <= MAX_GAP
-    native = [g for g in range(1, MAX_GAP + 1) if scale_of(*analysis.size(g)) == 1]
+    widest = max(page.shape)
+    assert 1 <= gap <= widest
+    native = [g for g in range(1, widest + 1) if scale_of(*analysis.size(g)) == 1]
     if any(g > 1 for g in native):
         assert gap == max(native)
     else:
         scale = scale_of(*analysis.size(gap))
-        assert gap >= round(max(2 * scale, 0.5 / scale)) or gap == MAX_GAP
+        assert gap >= round(max(2 * scale, 0.5 / scale)) or gap == widest
         assert all(g < round(max(2 * s, 0.5 / s)) for g in range(1, gap) if (s := scale_of(*analysis.size(g))) > 0)
 
 

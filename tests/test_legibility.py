@@ -20,11 +20,11 @@ LINES = [
 ]
 
 
-def page_of(size: float, colour: int = 0, paper: int = 255, lines: int = 16) -> tuple[Pixels, float]:
+def page_of(size: float, colour: int = 0, paper: int = 255, lines: int = 16, width: int = 1000) -> tuple[Pixels, float]:
     """A page of lines of text, and the height from ascender to descender of what is drawn."""
     font = ImageFont.load_default(size)
     pitch = round(size * 1.5)
-    page = Image.new("RGB", (1000, 60 + pitch * lines), (paper, paper, paper))
+    page = Image.new("RGB", (width, 60 + pitch * lines), (paper, paper, paper))
     for i in range(lines):
         ImageDraw.Draw(page).text((40, 30 + pitch * i), LINES[i % len(LINES)], (colour, colour, colour), font)
     _, top, _, bottom = font.getbbox("dpqb")
@@ -35,10 +35,16 @@ def height_of(pixels: Pixels) -> float | None:
     return text_height(Changes(pixels, measure_noise(pixels)))
 
 
-@pytest.mark.parametrize("size", [9, 11, 14, 18, 24, 32, 44])
+@pytest.mark.parametrize("size", [9, 11, 14, 18, 24, 32, 38])
 @pytest.mark.parametrize(("colour", "paper"), [(0, 255), (230, 20)])
 def test_the_height_of_drawn_text_is_found(size: int, colour: int, paper: int) -> None:
     pixels, drawn = page_of(size, colour, paper)
+    assert height_of(pixels) == pytest.approx(drawn, rel=0.25)
+
+
+@pytest.mark.parametrize("width", [200, 300, 500, 2000])
+def test_the_height_does_not_depend_on_the_width_of_the_page(width: int) -> None:
+    pixels, drawn = page_of(15, width=width)
     assert height_of(pixels) == pytest.approx(drawn, rel=0.25)
 
 

@@ -35,7 +35,8 @@ def is_documented(name: str) -> bool:
 
 def test_all_public_names_pull_in_numpy_and_pillow_only(tmp_path: Path) -> None:
     code = (
-        "import json, sys; before = set(sys.modules); import pixtrim; [getattr(pixtrim, name) for name in pixtrim.__all__]; "
+        "import json, sys; before = set(sys.modules); import pixtrim; "
+        "[getattr(pixtrim, name) for name in pixtrim.__all__]; "
         "print(json.dumps(sorted({name.partition('.')[0] for name in set(sys.modules) - before})))"
     )
     answer = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from pixtrim.operators.fold.changes import Changes
@@ -9,10 +11,13 @@ from pixtrim.operators.fold.runs import run_bounds
 
 __all__ = ["LEAST_HEIGHT", "text_height"]
 
-LEAST_HEIGHT = 9.0
-"""Pixels from ascender to descender below which recognition breaks down (measured on typeset pages; see docs/results.md)."""
+LEAST_HEIGHT = 8.0
+"""Pixels from ascender to descender below which text is not recognised (measured on typeset pages, docs/results.md)."""
 
 STRIPS = 24
+LETTERS = (
+    4  # line heights: in narrower strips few letters meet, and a line is taken to be as low as those without a stem
+)
 LINE_HEIGHTS = (6, 64)  # in pixels: shorter runs are rules and specks, taller ones pictures
 FEWEST_LINES = 8
 
@@ -21,7 +26,7 @@ def text_height(changes: Changes) -> float | None:
     """Return the typical height of a line of text, ascender to descender, in pixels of the original.
 
     The picture is cut into narrow strips, in which lines of text are runs of rows that are not of one colour; their
-    lower quartile stands for the small print of the picture.
+    lower quartile stands for the small print of the picture. Large text is measured again in wider strips.
 
     Parameters
     ----------
@@ -33,9 +38,17 @@ def text_height(changes: Changes) -> float | None:
     float or None
         None where there are too few lines to tell.
     """
-    edges = np.linspace(0, changes.width, STRIPS + 1).astype(int).tolist()
+    height = _height(changes, STRIPS)
+    if height is None:
+        return None
+    fewer = max(1, int(changes.width / (LETTERS * height)))
+    return (_height(changes, fewer) or height) if fewer < STRIPS else height
+
+
+def _height(changes: Changes, strips: int) -> float | None:
+    edges = np.linspace(0, changes.width, strips + 1).astype(int).tolist()
     heights = []
-    for left, right in zip(edges[:-1], edges[1:], strict=True):
+    for left, right in pairwise(edges):
         if right - left < 2:
             continue
         lines = run_bounds(~changes.uniform((0, changes.height, left, right), 0))

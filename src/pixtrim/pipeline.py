@@ -101,8 +101,8 @@ def shrink(
         Tokens (800), a share of what the picture costs now (0.5 or ``"50%"``), or ``"fit"``: what it costs now, but no
         pixels that the model throws away.
     operator : {"auto", "fold", "resize"}
-        ``"fold"`` drops rows and columns that repeat their neighbour, ``"resize"`` scales; ``"auto"`` folds documents and
-        screenshots where that leaves their text larger, and resizes everything else.
+        ``"fold"`` drops rows and columns that repeat their neighbour, ``"resize"`` scales; ``"auto"`` folds documents
+        and screenshots where that leaves their text larger, and resizes everything else.
     detail : str, optional
         The model's level of detail; by default the one that it uses itself.
     protect : array_like, optional
@@ -192,13 +192,15 @@ def _reduce(
 ) -> tuple[_Reduced, Inspection | None, float | None]:
     """Choose and do the work; also return what was found out about the picture, and the height of its text."""
     width, height = task.size
-    native = task.fitted(width, height) == task.size
     untouched = _Reduced("none", task.pixels, CoordinateMap.identity(width, height), 1.0)
-    if not task.rule.saves_by_pixels(task.detail) or (native and not (operator == "fold" and fit)):
+    if not task.rule.saves_by_pixels(task.detail):
+        return untouched, None, None
+    native = task.fitted(width, height) == task.size
+    if native and not (operator == "fold" and fit):
         return untouched, None, None
     changes = Changes(task.pixels, measure_noise(task.pixels), threads=task.threads)
     inspection = inspect(task.pixels, task.threads, changes=changes)
-    lines = text_height(changes)
+    lines = None if inspection.kind == "photo" else text_height(changes)
     scaled = task.scale(width, height)
     if operator == "fold" or (operator == "auto" and inspection.foldable):
         analysis = fold.Analysis(changes.protected(np.concatenate([protect, inspection.plots])))
@@ -268,7 +270,8 @@ def _protected(boxes: ArrayLike | None, width: int, height: int) -> NDArray[np.i
     if not sound.all():
         wrong = ", ".join(f"{number:g}" for number in given[~sound][0])
         raise UsageError(
-            f"the protected box ({wrong}) is not inside the picture: give x0 < x1 up to {width} and y0 < y1 up to {height}"
+            f"the protected box ({wrong}) is not inside the picture: "
+            f"give x0 < x1 up to {width} and y0 < y1 up to {height}"
         )
     return np.concatenate([np.floor(given[:, :2]), np.ceil(given[:, 2:])], axis=1).astype(np.int64)
 

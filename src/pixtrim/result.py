@@ -21,7 +21,7 @@ __all__ = ["Report", "Shrunk", "Tokens", "write_whole"]
 
 ENCODERS: Final[dict[str, dict[str, Any]]] = {
     "PNG": {"compress_level": 3},
-    "WEBP": {"lossless": True, "quality": 20, "method": 2},
+    "WEBP": {"lossless": True, "quality": 0, "method": 0},
     "JPEG": {"quality": 92, "subsampling": 0},
 }
 """Pinned, so that equal pixels are equal bytes; chosen by benchmarks/encode.py."""
@@ -133,8 +133,8 @@ class Shrunk:
         Parameters
         ----------
         format : {"png", "webp", "jpeg"}, optional
-            PNG by default, and WebP is lossless, too. Where nothing was changed, the input's own bytes are returned, unless
-            another format is asked for.
+            PNG by default, and WebP is lossless, too. Where nothing was changed, the input's own bytes are returned,
+            unless another format is asked for.
 
         Raises
         ------
@@ -150,8 +150,8 @@ class Shrunk:
         height, width = self.image.shape[:2]
         if max(width, height) > LONGEST_SIDE.get(wanted, max(width, height)):
             raise UsageError(
-                f"the picture of {width}x{height} is too large for {wanted}, which ends at {LONGEST_SIDE[wanted]} pixels "
-                "a side: choose png"
+                f"the picture of {width}x{height} is too large for {wanted}, "
+                f"which ends at {LONGEST_SIDE[wanted]} pixels a side: choose png"
             )
         stream = io.BytesIO()
         Image.fromarray(self.image).save(stream, wanted, **ENCODERS[wanted])

@@ -4,8 +4,8 @@
 
     python tests/golden/make_golden.py
 
-writes NAME.png (the reduced picture) and golden.json (what was done) beside this file. Do so when a change of the result is
-meant, and look at the pictures before committing them.
+writes NAME.png (the reduced picture) and golden.json (what was done) beside this file. Do so when a change of the
+result is meant, and look at the pictures before committing them.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ LONGEST = 48  # the least length of the longest bar
 LINE = 24  # the least length of a piece of a gridline
 DASH = 4  # the widest gap between dashes or dots
 FEWEST = 3  # bars, gridlines, labels
+MOST_LINES = 100
 SPACING = 14  # the least between gridlines
 AXIS = 80  # the least length of an axis
 MOST_AXES = 16
@@ -263,7 +264,9 @@ def _labelled(side: _Side, lines: Segments, end: int) -> list[Boxes]:
     """Return the boxes of gridlines among lines that start or end at one place."""
     apart = np.flatnonzero(np.diff(lines[:, 0]) > 5) + 1
     places = np.array([part[:, 0].mean() - 0.5 for part in np.split(lines, apart)])
-    if len(places) < FEWEST or len(places) > 100:
+    if not FEWEST <= len(places) <= MOST_LINES or np.ptp(places) < AXIS // 2:
+        return []
+    if (lines[:, 2] - lines[:, 1]).max() < LONGEST or (np.diff(places) >= SPACING).sum() < FEWEST - 1:
         return []
     for reach in STRIPS:
         at = int(np.median(lines[:, end]))
@@ -354,7 +357,7 @@ def _axes(upright: _Side, level: _Side, known: Boxes) -> Boxes:
     for corner in corners[np.argsort(-lengths, kind="stable")[:MOST_AXES]].tolist():
         left, first, last = long[0][corner].tolist()
         right = int(end[meets[corner]].max())
-        if _scaled(level, (left, first, last), (-1, 1)) and _scaled(upright, (last, left, right), (1,)):
+        if _scaled(upright, (last, left, right), (1,)) and _scaled(level, (left, first, last), (-1, 1)):
             boxes.append(np.array([[left, first, right, last]]))
     return np.concatenate(boxes)
 

@@ -1,7 +1,8 @@
 """fold: drop rows and columns that repeat their neighbour; what is left keeps its native size.
 
-For documents and screenshots. `analyse` looks at the picture once; the `Analysis` answers with the size for any gap, and with
-the plan: which pixels stay, a coordinate map, and a reduced picture made of nothing but pixels of the original.
+For documents and screenshots. `analyse` looks at the picture once; the `Analysis` answers with the size for any gap,
+and with the plan: which pixels stay, a coordinate map, and a reduced picture made of nothing but pixels of the
+original.
 """
 
 from __future__ import annotations
@@ -21,12 +22,9 @@ from pixtrim.operators.fold.blocks import Blocks
 from pixtrim.operators.fold.changes import Changes, Noise, measure_noise
 from pixtrim.operators.fold.runs import kept
 
-__all__ = ["MAX_GAP", "Analysis", "Cell", "FoldPlan", "Rule", "analyse", "column_gap", "gap_for"]
+__all__ = ["Analysis", "Cell", "FoldPlan", "Rule", "analyse", "column_gap", "gap_for"]
 
 Rule = Literal["repeat", "blank"]
-
-MAX_GAP = 24
-"""The widest gap that `gap_for` tries: about a line of text at 150 dpi."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,7 @@ class Analysis:
 
     def __init__(self, changes: Changes, rule: Rule = "repeat", *, blocks: bool = True) -> None:
         self.noise = changes.noise
-        self._original_size = (changes.width, changes.height)
+        self.original_size = (changes.width, changes.height)
         self._blocks = Blocks(changes, rule, cut=blocks)
 
     def size(self, gap: int) -> tuple[int, int]:
@@ -154,7 +152,7 @@ class Analysis:
             rows = kept(self._blocks.repeated(leaf.box, 0), gaps[0], leaf.size[0])
             columns = kept(self._blocks.repeated(leaf.box, 1), gaps[1], leaf.size[1])
             cells.append(Cell(leaf.box, rows + np.int32(y0), columns + np.int32(x0), leaf.origin))
-        return FoldPlan(self._original_size, self.size(gap), tuple(cells), gap)
+        return FoldPlan(self.original_size, self.size(gap), tuple(cells), gap)
 
 
 def analyse(
@@ -173,11 +171,11 @@ def analyse(
     pixels : ndarray
         uint8 (H, W, 3), C-contiguous.
     rule : {"repeat", "blank"}
-        ``"repeat"``: a row folds where every pixel is within the threshold of the row before. ``"blank"``: the row is of one
-        colour, too, so that the insides of plots stay.
+        ``"repeat"``: a row folds where every pixel is within the threshold of the row before. ``"blank"``: the row is
+        of one colour, too, so that the insides of plots stay.
     threshold : int, optional
-        0 to 255 levels. By default it is measured: 2 on a clean picture, 8 to 24 on a scan or a JPEG, where specks smaller
-        than letters do not count, either.
+        0 to 255 levels. By default it is measured: 2 on a clean picture, 8 to 24 on a scan or a JPEG, where specks
+        smaller than letters do not count, either.
     protect : ndarray, optional
         int (N, 4), boxes (x0, y0, x1, y1) inside the picture, in which nothing folds.
     blocks : bool
@@ -195,7 +193,7 @@ def analyse(
     >>> page[10:14, 20:50] = 0
     >>> plan = analyse(page).plan(gap=2)
     >>> plan.reduced_size, plan.apply(page).shape
-    ((39, 9), (9, 39, 3))
+    ((36, 9), (9, 36, 3))
     """
     if threshold is None:
         noise = measure_noise(pixels)
@@ -223,10 +221,11 @@ def gap_for(analysis: Analysis, scale_of: Callable[[int, int], float]) -> int:
     Returns
     -------
     int
-        The widest gap that needs no scaling, if there is one. Else the narrowest that is sound: of blank rows between lines,
-        about two thirds of a pixel stay after scaling, and at mild scales up to two.
+        The widest gap that needs no scaling, if there is one. Else the narrowest that is sound: of blank rows between
+        lines, about two thirds of a pixel stay after scaling, and at mild scales up to two.
     """
-    fits, over = 1, MAX_GAP + 1
+    widest = max(analysis.original_size)
+    fits, over = 1, widest + 1
     while over - fits > 1:
         gap = (fits + over) // 2
         if scale_of(*analysis.size(gap)) >= 1:
@@ -235,8 +234,8 @@ def gap_for(analysis: Analysis, scale_of: Callable[[int, int], float]) -> int:
             over = gap
     if fits > 1:
         return fits
-    for gap in range(1, MAX_GAP):
+    for gap in range(1, widest):
         scale = scale_of(*analysis.size(gap))
         if gap >= round(max(2 * scale, 0.5 / scale)):
             return gap
-    return MAX_GAP
+    return widest

@@ -1,17 +1,17 @@
 """The X-Y cut: a page as blocks that fold apart, where folding it as a whole would leave much behind.
 
-Two columns of text seldom share blank rows, and a line across the page keeps the gutters of a table below it from folding.
-So a box is cut at rows and columns of one colour, each part is folded by itself, and the parts are stretched to a common
-size again: the shorter of two columns keeps more of its gaps. Every pixel of the result is one of the original,
-blocks stay where they were relative to one another, and reading order stays.
+Two columns of text seldom share blank rows, and a line across the page keeps the gutters of a table below it from
+folding. So a box is cut at rows and columns of one colour, each part is folded by itself, and the parts are stretched
+to a common size again: the shorter of two columns keeps more of its gaps. Every pixel of the result is one of the
+original, blocks stay where they were relative to one another, and reading order stays.
 
-What belongs together is not cut: side by side, parts whose lines stand on the same rows (a label and its value, the cells of
-a table) stay one block; and a cut that makes nothing smaller is taken back.
+What belongs together is not cut: side by side, parts whose lines stand on the same rows (a label and its value, the
+cells of a table) stay one block; and a cut that makes nothing smaller is taken back.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -50,6 +50,7 @@ class Block:
     runs: tuple[NDArray[np.int64], NDArray[np.int64]]
     axis: Axis = 0
     children: tuple[Block, ...] = ()
+    _smallest: dict[Size, Size] = field(default_factory=dict, repr=False)
 
     def whole(self, gaps: Size) -> Size:
         """Return the size of the box folded as a whole, with the gaps that rows and columns keep."""
@@ -58,7 +59,10 @@ class Block:
 
     def smallest(self, gaps: Size) -> Size:
         """Return the smallest size of the box with its cuts."""
-        return _stacked([child.smallest(gaps) for child in self.children], self.axis) if self.children else self.whole(gaps)
+        if gaps not in self._smallest:
+            sizes = [child.smallest(gaps) for child in self.children]
+            self._smallest[gaps] = _stacked(sizes, self.axis) if sizes else self.whole(gaps)
+        return self._smallest[gaps]
 
 
 @dataclass(frozen=True)
@@ -199,7 +203,8 @@ class Blocks:
         """Find the rows at which the box falls into bands.
 
         Neighbours stay one band if their columns are the same, as in a table, or if they share a gutter at which both
-        are to be cut, as two columns of text do. Rules go with what is below them, unless the bands around them are one.
+        are to be cut, as two columns of text do. Rules go with what is below them, unless the bands around them are
+        one.
         """
         y0, y1, x0, x1 = box
         bands = [(y0 + top, y0 + end) for top, end in run_bounds(~self.changes.uniform(box, 0)).tolist()]
@@ -227,7 +232,8 @@ class Blocks:
     def _blanks(self, box: Box) -> Gutters:
         """Find the wide runs of columns of one colour in a box, its margins too."""
         runs: Gutters = run_bounds(self.changes.uniform(box, 1)) + box[2]
-        return runs[(runs[:, 1] - runs[:, 0] >= GUTTER) | (runs[:, 0] == box[2]) | (runs[:, 1] == box[3])]
+        wide: Gutters = runs[(runs[:, 1] - runs[:, 0] >= GUTTER) | (runs[:, 0] == box[2]) | (runs[:, 1] == box[3])]
+        return wide
 
     def _falls_apart(self, box: Box) -> bool:
         gutters = self._gutters(box)
@@ -300,7 +306,8 @@ def _on_same_rows(left: NDArray[np.bool_], right: NDArray[np.bool_]) -> bool:
     """Say whether the lines of two parts, side by side, stand on rows that they share, as in a table or a list.
 
     They do if most lines of the part that has fewer begin on the row of one of the other's, or if both together take up
-    hardly more rows than the fuller one alone. Of two columns of text, a line stands beside the blank between two others.
+    hardly more rows than the fuller one alone. Of two columns of text, a line stands beside the blank between two
+    others.
     """
     few, many = sorted((run_bounds(left)[:, 0], run_bounds(right)[:, 0]), key=len)
     if len(few) < FEWEST_LINES or (left | right).sum() <= SAME_ROWS * max(left.sum(), right.sum()):
@@ -327,8 +334,8 @@ def _overlaps(a: Gutters, b: Gutters) -> Gutters:
 def _in_same_columns(above: Gutters, below: Gutters, x0: int, x1: int) -> bool:
     """Say whether a band continues the columns of those above it, given where both are blank, between x0 and x1.
 
-    Either it has no more columns and leaves most of their gutters free (a cell that goes on), or most of its gutters start
-    or end where theirs do.
+    Either it has no more columns and leaves most of their gutters free (a cell that goes on), or most of its gutters
+    start or end where theirs do.
     """
     gutters, own = _inside(above, x0, x1), _inside(below, x0, x1)
     if not len(gutters):

@@ -1,8 +1,8 @@
 """Where a picture changes: the only part of folding that looks at pixels.
 
-Two bit maps say for each pixel whether it differs from the one above and from the one on the left. Everything that folding
-wants to know of a box, such as which of its rows repeat the row before or are of one colour, is a count of their bits.
-Two more say where the picture drifts, so that a smooth gradient does not fold away.
+Two bit maps say for each pixel whether it differs from the one above and from the one on the left. Everything that
+folding wants to know of a box, such as which of its rows repeat the row before or are of one colour, is a count of
+their bits. Two more say where the picture drifts, so that a smooth gradient does not fold away.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SPECK_SHARE = 0.008  # of the rows; typeset pages and screenshots stay below .00
 SPECK = 3
 SPECK_BAND = 64  # about eight bands of so many rows stand for the whole picture
 DRIFT = (8, 3)  # levels, and thresholds, that a pixel may drift without a change: scanners shade paper by about as much
-STROKE = 5  # shorter edges than this are specks on a noisy picture: less than the height of the smallest legible letters
+STROKE = 5  # shorter edges are specks on a noisy picture: less than the height of the smallest legible letters
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,13 @@ class Noise:
 def measure_noise(pixels: NDArray[np.uint8]) -> Noise:
     """Tell a clean picture (a rendering, a screenshot) from a noisy one (a scan, a JPEG), and how noisy it is.
 
-    On a clean picture nine tenths of all neighbours that are no edge are equal to the level. Specks count on grey pictures
-    alone: in colour, dotted rules and icons look the same.
+    On a clean picture nine tenths of all neighbours that are no edge are equal to the level. Specks count on grey
+    pictures alone: in colour, dotted rules and icons look the same.
     """
     sample = np.ascontiguousarray(pixels[:: max(1, len(pixels) // SAMPLE_ROWS)])
     edges = _changing(sample, FLAT)
     most = 0.1 * (sample.shape[0] * sample.shape[1] - edges)
-    low, high = 0, FLAT
+    low, high = 0, FLAT if _changing(sample, 0) - edges > most else 0
     while low < high:  # the smallest level that nine tenths of the flat neighbours stay within
         middle = (low + high) // 2
         if _changing(sample, middle) - edges <= most:
@@ -162,8 +162,10 @@ class Changes:
         """Say for each row (column) of a box whether it is of one colour inside the box."""
         y0, y1, x0, x1 = box
         if axis == 0:
-            return kernels.row_counts(self.right, y0, y1, min(x0 + 1, x1), x1) == 0
-        return kernels.column_counts(self.down, min(y0 + 1, y1), y1, x0, x1) == 0
+            flags: Flags = kernels.row_counts(self.right, y0, y1, min(x0 + 1, x1), x1) == 0
+        else:
+            flags = kernels.column_counts(self.down, min(y0 + 1, y1), y1, x0, x1) == 0
+        return flags
 
 
 def _drift(
@@ -183,7 +185,8 @@ def _drift(
 def _without_specks(down: Words, right: Words, length: int) -> tuple[Words, Words]:
     """Keep the changes that belong to an edge of at least `length` pixels, or touch one.
 
-    A stroke of a letter changes to the right along its height, and downwards along its width; a speck does neither for long.
+    A stroke of a letter changes to the right along its height, and downwards along its width; a speck does neither for
+    long.
     """
     upright, level = right.copy(), down.copy()
     for _ in range(length - 1):  # erode

@@ -1,9 +1,9 @@
 """Where a picture drifts: from row to row it repeats itself, and yet its two ends must not fall together.
 
 A smooth gradient changes in steps too small to count. So every eighth row is compared with the one eight rows before,
-every sixteenth with the one sixteen rows before, and so on: a pixel has drifted where the two differ by more than a limit
-and nothing changed between them. It is marked on the later row. As each distance is twice the one before, a steady
-gradient drifts by about twice the limit from one mark to the next, whatever its slope. Columns alike.
+every sixteenth with the one sixteen rows before, and so on: a pixel has drifted where the two differ by more than a
+limit and nothing changed between them. It is marked on the later row. As each distance is twice the one before, a
+steady gradient drifts by about twice the limit from one mark to the next, whatever its slope. Columns alike.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ def drifted_rows(pixels: Pixels, down: Words, limit: int, threads: int = 1) -> W
 
 
 def drifted_columns(pixels: Pixels, right: Words, limit: int, threads: int = 1) -> Words:
-    """Mark the pixels that drifted to the right, on some of the columns that are multiples of eight; see `drifted_rows`.
+    """Mark the pixels that drifted to the right, on some of the columns that are multiples of eight.
 
-    Every fourth row is looked at.
+    The arguments are those of `drifted_rows`. Every fourth row is looked at.
     """
     sample = _sampled(pixels, EVERY, STEP, threads)
     octets = right[::EVERY].astype("<u8", copy=False).view(np.uint8)[:, : sample.shape[1]]
