@@ -2,8 +2,8 @@
 
 Run: python benchmarks/filters.py [--data DIR] [--save]
 
-Pages are folded, then scaled to a budget by each filter. Photos are scaled to half their size and back by Pillow's bicubic
-filter, and compared with the original: peak signal to noise ratio in decibels, more is better.
+Pages are folded, then scaled to a budget by each filter. Photos are scaled to half their size, and back by Pillow's
+bicubic filter, and compared with the original: peak signal to noise ratio in decibels, more is better.
 """
 
 from __future__ import annotations

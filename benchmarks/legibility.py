@@ -2,12 +2,13 @@
 
 Run: python benchmarks/legibility.py [--data DIR] [--save]
 
-Typeset pages are scaled by several factors; the height of their lines, as pixtrim.legibility finds it, times the factor is
-what is read at. LEAST_HEIGHT, below which `shrink` warns, stands where recall breaks down.
+Typeset pages are scaled by several factors; the height of their lines, as pixtrim.legibility finds it, times the factor
+is what they are read at. LEAST_HEIGHT, below which `shrink` warns, stands where recall breaks down.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 
@@ -48,7 +49,7 @@ def main() -> None:
     tasks = [(path, scale) for path in pages for scale in SCALES]
     records = [record for record in parallel(tasks, measure) if record]
     rows = []
-    for low, high in zip(EDGES[:-1], EDGES[1:], strict=True):
+    for low, high in pairwise(EDGES):
         found = [record["recall"] for record in records if low <= record["height"] < high]
         if found:
             lines = f"{low} to {high}" if high < EDGES[-1] else f"{low} and more"

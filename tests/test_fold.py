@@ -531,7 +531,7 @@ def test_the_gap_is_the_widest_that_needs_no_scaling_or_a_sound_one(page: Pixels
         return min(1.0, (area / (width * height)) ** 0.5)
 
     gap = gap_for(analysis, scale_of)
-    widest = max(page.shape)
+    widest = max(analysis.original_size)
     assert 1 <= gap <= widest
     native = [g for g in range(1, widest + 1) if scale_of(*analysis.size(g)) == 1]
     if any(g > 1 for g in native):

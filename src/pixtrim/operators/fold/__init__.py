@@ -224,7 +224,7 @@ def gap_for(analysis: Analysis, scale_of: Callable[[int, int], float]) -> int:
         The widest gap that needs no scaling, if there is one. Else the narrowest that is sound: of blank rows between
         lines, about two thirds of a pixel stay after scaling, and at mild scales up to two.
     """
-    widest = max(analysis.original_size)
+    widest: int = max(analysis.original_size)
     fits, over = 1, widest + 1
     while over - fits > 1:
         gap = (fits + over) // 2
