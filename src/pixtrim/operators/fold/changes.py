@@ -75,8 +75,8 @@ def measure_noise(pixels: NDArray[np.uint8]) -> Noise:
     noisy = Noise(min(max(3 * low, NOISY_THRESHOLDS[0]), NOISY_THRESHOLDS[1]), STROKE)
     if low > 0:
         return noisy
-    few = sample[::4, ::4]
-    grey = bool((few.max(axis=2) - few.min(axis=2) <= GREY).all())
+    red, green, blue = (sample[::4, ::4, channel].astype(np.int16) for channel in range(3))
+    grey = bool((np.abs(red - green) <= GREY).all() and (np.abs(green - blue) <= GREY).all())
     return noisy if grey and _speck_rows(pixels) >= SPECK_SHARE else Noise()
 
 

@@ -19,7 +19,7 @@ Pixels = NDArray[np.uint8]
 Words = NDArray[np.uint64]
 
 STEP = 8  # pixels between what is compared, at the least; eight columns are one byte of a bit map
-EVERY = 4  # for columns, so many rows stand for all of them: gradients are not as thin as a line
+EVERY = 8  # for columns, so many rows stand for all of them: gradients are not as thin as a line
 
 
 def drifted_rows(pixels: Pixels, down: Words, limit: int, threads: int = 1) -> Words:
@@ -59,7 +59,7 @@ def drifted_rows(pixels: Pixels, down: Words, limit: int, threads: int = 1) -> W
 def drifted_columns(pixels: Pixels, right: Words, limit: int, threads: int = 1) -> Words:
     """Mark the pixels that drifted to the right, on some of the columns that are multiples of eight.
 
-    The arguments are those of `drifted_rows`. Every fourth row is looked at.
+    The arguments are those of `drifted_rows`. Every eighth row is looked at.
     """
     sample = _sampled(pixels, EVERY, STEP, threads)
     octets = right[::EVERY].astype("<u8", copy=False).view(np.uint8)[:, : sample.shape[1]]
