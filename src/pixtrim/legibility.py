@@ -9,10 +9,13 @@ import numpy as np
 from pixtrim.operators.fold.changes import Changes
 from pixtrim.operators.fold.runs import run_bounds
 
-__all__ = ["LEAST_HEIGHT", "text_height"]
+__all__ = ["COMFORTABLE_HEIGHT", "LEAST_HEIGHT", "text_height"]
 
 LEAST_HEIGHT = 8.0
 """Pixels from ascender to descender below which text is not recognised (measured on typeset pages, docs/results.md)."""
+
+COMFORTABLE_HEIGHT = 14.0
+"""Pixels from which on larger lines are read no better."""
 
 STRIPS = 24
 LETTERS = (

@@ -16,7 +16,7 @@ from pixtrim.coordinates import CoordinateMap
 from pixtrim.errors import UsageError
 from pixtrim.image import MAX_PIXELS, Source, load
 from pixtrim.inspection import Inspection, inspect
-from pixtrim.legibility import LEAST_HEIGHT, text_height
+from pixtrim.legibility import COMFORTABLE_HEIGHT, LEAST_HEIGHT, text_height
 from pixtrim.operators import fold
 from pixtrim.operators.fold.changes import Changes, measure_noise
 from pixtrim.operators.resize import resize
@@ -202,9 +202,10 @@ def _reduce(
     inspection = inspect(task.pixels, task.threads, changes=changes)
     lines = None if inspection.kind == "photo" else text_height(changes)
     scaled = task.scale(width, height)
-    if operator == "fold" or (operator == "auto" and inspection.foldable):
+    enough = 1.0 if lines is None or operator == "fold" else min(COMFORTABLE_HEIGHT / lines, 1.0)
+    if operator == "fold" or (operator == "auto" and inspection.foldable and scaled < enough):
         analysis = fold.Analysis(changes.protected(np.concatenate([protect, inspection.plots])))
-        gap = NATIVE_GAP if native else fold.gap_for(analysis, task.scale)
+        gap = NATIVE_GAP if native else fold.gap_for(analysis, task.scale, enough)
         folded = analysis.size(gap)
         if native and task.rule.count(*folded, task.detail) >= task.tokens:
             return untouched, inspection, lines

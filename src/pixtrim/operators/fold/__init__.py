@@ -209,7 +209,7 @@ def column_gap(gap: int) -> int:
     return 4 * gap + 4
 
 
-def gap_for(analysis: Analysis, scale_of: Callable[[int, int], float]) -> int:
+def gap_for(analysis: Analysis, scale_of: Callable[[int, int], float], enough: float = 1.0) -> int:
     """Choose the gap for a budget: fold no more than is needed, and not so much that lines of text touch.
 
     Parameters
@@ -217,18 +217,20 @@ def gap_for(analysis: Analysis, scale_of: Callable[[int, int], float]) -> int:
     analysis : Analysis
     scale_of : callable
         Takes a folded width and height and returns the scale, up to 1, at which the budget holds them.
+    enough : float
+        The scale, up to 1, that need not be exceeded.
 
     Returns
     -------
     int
-        The widest gap that needs no scaling, if there is one. Else the narrowest that is sound: of blank rows between
+        The widest gap that leaves a scale of `enough`, if there is one. Else the narrowest that is sound: of blank rows between
         lines, about two thirds of a pixel stay after scaling, and at mild scales up to two.
     """
     widest: int = max(analysis.original_size)
     fits, over = 1, widest + 1
     while over - fits > 1:
         gap = (fits + over) // 2
-        if scale_of(*analysis.size(gap)) >= 1:
+        if scale_of(*analysis.size(gap)) >= enough:
             fits = gap
         else:
             over = gap
