@@ -17,7 +17,7 @@ from common import ROUNDS, Record, Stopwatch, arguments, examples, heading, inte
 from PIL import Image
 
 from pixtrim import inspect, largest_size, load, resolve, shrink
-from pixtrim.legibility import text_height
+from pixtrim.legibility import COMFORTABLE_HEIGHT, text_height
 from pixtrim.operators.fold import Analysis, gap_for
 from pixtrim.operators.fold.changes import Changes, measure_noise
 from pixtrim.operators.resize import resize
@@ -59,13 +59,15 @@ def in_stages(data: bytes, budget: int) -> tuple[Stopwatch, bytes]:
     watch("changes")
     inspection = inspect(pixels, changes=changes)
     watch("inspect")
-    text_height(changes)
+    lines = text_height(changes)
     watch("text height")
+    scaled = scale_of(width, height)
+    enough = min(COMFORTABLE_HEIGHT / lines, 1.0) if lines else 1.0
     plan = None
-    if inspection.foldable:
+    if inspection.foldable and scaled < enough:
         analysis = Analysis(changes.protected(inspection.plots))
-        gap = gap_for(analysis, scale_of)
-        worth = scale_of(*analysis.size(gap)) >= WORTH_FOLDING * scale_of(width, height)
+        gap = gap_for(analysis, scale_of, enough)
+        worth = scale_of(*analysis.size(gap)) >= WORTH_FOLDING * scaled
         plan = analysis.plan(gap) if worth else None
     watch("plan")
     reduced = plan.apply(pixels) if plan else pixels

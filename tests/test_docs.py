@@ -25,10 +25,13 @@ def generate(repository: Path) -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["cli.md", "models.md"])
+GENERATED = ("docs/cli.md", "docs/models.md", "docs/results.md", "README.md")
+
+
+@pytest.mark.parametrize("name", GENERATED)
 def test_generated_pages_are_current(repository: Path, generate: ModuleType, name: str) -> None:
-    assert generate.pages().keys() == {"cli.md", "models.md"}
-    text = (repository / "docs" / name).read_text(encoding="utf-8")
+    assert generate.pages().keys() == set(GENERATED)
+    text = (repository / name).read_text(encoding="utf-8")
     assert text == generate.pages()[name], "run python docs/generate.py"
 
 

@@ -223,8 +223,8 @@ def gap_for(analysis: Analysis, scale_of: Callable[[int, int], float], enough: f
     Returns
     -------
     int
-        The widest gap that leaves a scale of `enough`, if there is one. Else the narrowest that is sound: of blank rows between
-        lines, about two thirds of a pixel stay after scaling, and at mild scales up to two.
+        The widest gap that leaves a scale of `enough`, if there is one. Else the narrowest that is sound: of blank rows
+        between lines, about two thirds of a pixel stay after scaling, and at mild scales up to two.
     """
     widest: int = max(analysis.original_size)
     fits, over = 1, widest + 1
