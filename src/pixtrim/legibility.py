@@ -18,9 +18,7 @@ COMFORTABLE_HEIGHT = 14.0
 """Pixels from which on larger lines are read no better."""
 
 STRIPS = 24
-LETTERS = (
-    4  # line heights: in narrower strips few letters meet, and a line is taken to be as low as those without a stem
-)
+LETTERS = 4  # line heights that a strip is wide, at least: in narrower ones letters without a stem pass for a low line
 LINE_HEIGHTS = (6, 64)  # in pixels: shorter runs are rules and specks, taller ones pictures
 FEWEST_LINES = 8
 
