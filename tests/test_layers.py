@@ -13,12 +13,13 @@ import pytest
 LAYERS = (
     ("errors",),
     ("image pixels pdf", "coordinates", "tokens", "kernels _native"),
+    ("grid",),
     ("importance",),
     ("operators",),
     ("inspection", "legibility"),
     ("draw",),
     ("result",),
-    ("pipeline",),
+    ("pipeline", "pruning"),
     ("pixtrim",),
     ("cli __main__",),
 )

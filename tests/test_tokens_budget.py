@@ -14,7 +14,12 @@ from pixtrim.tokens import Rule, fit_size, largest_size, models, parse_budget, r
 
 RULES = [(rule, detail) for rule in models() for detail in rule.details or (None,)]
 # One of each kind of formula: the others differ by numbers only.
-KINDS = list({(type(rule.formula(detail)), rule.kind): (rule, detail) for rule, detail in RULES}.values())
+KINDS = list(
+    {
+        (type(formula := rule.formula(detail)), rule.kind, getattr(formula, "small", None)): (rule, detail)
+        for rule, detail in RULES
+    }.values()
+)
 rules = st.sampled_from(RULES)
 sides = st.one_of(st.integers(1, 400), st.integers(1, 5000))
 budgets = st.one_of(st.integers(1, 300), st.integers(1, 12_000))

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import pixtrim.tokens.catalog
 from pixtrim.errors import UnknownModelError
-from pixtrim.tokens import models, resolve
+from pixtrim.tokens import GridSpec, models, resolve
 from pixtrim.tokens.catalog import key
 
 CATALOG: dict[str, Any] = tomllib.loads(
@@ -33,6 +33,24 @@ def test_every_rule_says_where_it_comes_from(rule: pixtrim.tokens.Rule) -> None:
     assert rule.provider
     assert rule.note == rule.note.strip()
     assert (rule.default_detail in rule.details) if rule.details else (rule.default_detail is None)
+
+
+def test_grids_suit_the_arithmetic() -> None:
+    for rule in models():
+        assert rule.grid is None or rule.open_weights  # nobody drops tokens in a model that another runs
+        if rule.grid is not None:
+            assert rule.kind == "smart_resize"
+            assert rule.cell() == rule.grid.patch_size * rule.grid.spatial_merge_size
+            assert rule.grid.order in ("merged", "raster")
+        assert (rule.grid is not None) == (rule.kind == "smart_resize" and rule.open_weights)
+
+
+def test_grids_of_models() -> None:
+    assert resolve("Qwen/Qwen2.5-VL-3B-Instruct").grid == GridSpec(14, 2, 2, "merged")
+    assert resolve("Qwen/Qwen3-VL-30B-A3B-Instruct").grid == GridSpec(16, 2, 2, "merged")
+    assert resolve("zai-org/GLM-4.5V").grid == GridSpec(14, 2, 2, "merged")
+    assert resolve("PaddlePaddle/PaddleOCR-VL").grid == GridSpec(14, 2, 1, "raster")
+    assert resolve("gpt-4o").grid is None
 
 
 def test_names_are_unique() -> None:
@@ -109,6 +127,21 @@ def test_order_is_that_of_the_file() -> None:
         ("qwen2.5vl:7b", "qwen2.5-vl"),
         ("qwen2.5vl:7b-q4_K_M", "qwen2.5-vl"),
         ("qwen2.5vl:latest", "qwen2.5-vl"),
+        ("Qwen/Qwen3-VL-30B-A3B-Instruct", "qwen3-vl"),
+        ("Qwen/Qwen3.5-35B-A3B-Base", "qwen3.5"),
+        ("zai-org/GLM-4.1V-9B-Thinking", "glm-4.1v"),
+        ("THUDM/GLM-4.1V-9B-Base", "glm-4.1v"),
+        ("zai-org/GLM-4.5V-FP8", "glm-4.5v"),
+        ("openrouter/z-ai/glm-4.5v", "glm-4.5v"),
+        ("GLM-4.5V", "glm-4.5v"),
+        ("ZhipuAI/GLM-4.6V", "glm-4.6v"),
+        ("zai-org/GLM-4.6V-Flash", "glm-4.6v-flash"),
+        ("mlx-community/GLM-4.6V-Flash-4bit", "glm-4.6v-flash"),
+        ("zai-org/GLM-OCR", "glm-ocr"),
+        ("glm-ocr:latest", "glm-ocr"),
+        ("PaddlePaddle/PaddleOCR-VL", "paddleocr-vl"),
+        ("PaddleOCR-VL-0.9B", "paddleocr-vl"),
+        ("PaddlePaddle/PaddleOCR-VL-1.5", "paddleocr-vl-1.5"),
         ("mistralai/Pixtral-12B-2409", "pixtral-12b"),
         ("pixtral-large-latest", "pixtral-large"),
         ("mistral.pixtral-large-2502-v1:0", "pixtral-large"),
@@ -151,6 +184,11 @@ def test_typed_names(typed: str, name: str) -> None:
         "qwen2.5-7b-instruct",
         "qwen2.5-vl-foo",
         "qwen3-vl-plus",
+        "glm-4.5",
+        "glm-4.6v-flashx",
+        "glm-4v-9b",
+        "paddleocr",
+        "paddleocr-vl-1.6",
         "mistral-small-2402",
         "llama-3.2-11b-vision",
         "evil/gpt-4o",

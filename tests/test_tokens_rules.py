@@ -64,6 +64,15 @@ TOKENS = [
     ("qwen3-vl", None, 1024, 1024, 1024),
     ("qwen3.5-hosted", None, 1024, 1024, 1026),
     ("qwen3-vl", None, 100, 100, 64),  # enlarged to 256 x 256
+    # Z.ai
+    ("glm-4.6v", None, 1920, 1080, 69 * 39),
+    ("glm-ocr", None, 4000, 3000, 90 * 67),
+    ("glm-4.1v", None, 10, 10, 9),  # scaled to 28 x 28, then enlarged to 84 x 84
+    ("glm-4.5v", None, 300, 10, 30),  # scaled to 840 x 28
+    # PaddlePaddle
+    ("paddleocr-vl", None, 1920, 1080, 69 * 39),
+    ("paddleocr-vl-1.5", None, 1920, 1080, 47 * 26),
+    ("paddleocr-vl", None, 100, 20, 31 * 7),  # made 140 x 28, then enlarged
     # Others
     ("pixtral", None, 1024, 1024, 4160),
     ("pixtral", None, 2048, 1024, 2080),
@@ -108,6 +117,10 @@ SEEN = [
     ("qwen2.5-vl", None, (224, 448), (224, 448)),
     ("qwen2.5-vl", None, (1024, 1024), (1036, 1036)),
     ("qwen3-vl", None, (100, 100), (256, 256)),
+    ("glm-4.1v", None, (300, 10), (840, 28)),
+    ("glm-4.1v", None, (100, 13), (224, 28)),  # 215.4 x 28
+    ("paddleocr-vl", None, (3, 10), (224, 728)),  # 8 x 28, then 28 x 98
+    ("paddleocr-vl", None, (10, 3), (700, 224)),  # 93 x 28: the height comes first
     ("pixtral", None, (4096, 2048), (1024, 512)),
     ("llama-4", None, (100, 50), (336, 168)),
     ("llama-4", None, (300, 400), (300, 400)),
@@ -264,6 +277,8 @@ def test_shape_is_all_that_matters_when_turned(case: tuple[Rule, str | None], wi
     rule, detail = case
     if rule.kind == "row_grid":  # rows end with a token, columns do not
         return
+    if getattr(rule.formula(detail), "small", None) == "round" and min(width, height) < rule.cell(detail):
+        return  # the height is rounded before the width
     assert rule.count(width, height, detail) == rule.count(height, width, detail)
     assert rule.seen(width, height, detail) == rule.seen(height, width, detail)[::-1]
 

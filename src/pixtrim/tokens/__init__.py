@@ -9,9 +9,10 @@ from __future__ import annotations
 from pixtrim.tokens.budget import fit_size, largest_size, parse_budget
 from pixtrim.tokens.catalog import models, resolve
 from pixtrim.tokens.prices import Price, load_prices, price_of
-from pixtrim.tokens.rules import Limits, Rule
+from pixtrim.tokens.rules import GridSpec, Limits, Rule
 
 __all__ = [
+    "GridSpec",
     "Limits",
     "Price",
     "Rule",

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from pixtrim.errors import UnknownModelError
 from pixtrim.tokens.formulas import FORMULAS, Formula
-from pixtrim.tokens.rules import Limits, Rule
+from pixtrim.tokens.rules import GridSpec, Limits, Rule
 
 __all__ = ["key", "models", "resolve"]
 
@@ -91,6 +91,7 @@ def _rules(family: Mapping[str, Any]) -> Iterator[Rule]:
             limits=Limits(**family.get("limits", {})),
             default_detail=family.get("default"),
             open_weights=family.get("open_weights", False),
+            grid=GridSpec(**family["grid"]) if "grid" in family else None,
             levels={level: _formula(family["formula"], parameters, changes) for level, changes in levels.items()},
         )
 

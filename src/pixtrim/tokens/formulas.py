@@ -13,7 +13,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from math import ceil, floor, isqrt, sqrt
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 __all__ = [
     "FORMULAS",
@@ -237,12 +237,18 @@ class TokenBudget(Formula):
 
 @dataclass(frozen=True, slots=True)
 class SmartResize(Formula):
-    """Round each side to the factor, and keep the area between two limits; `markers` frame the picture's tokens."""
+    """Round each side to the factor, and keep the area between two limits; `markers` frame the picture's tokens.
+
+    `small` says what is done first to a picture with a side below the factor. None: nothing, the lower limit is enough.
+    ``"truncate"``: both sides are scaled until the shorter one is the factor, and cut to whole pixels. ``"round"``: a
+    height below the factor becomes the factor and the width follows, rounded; then a width below it likewise.
+    """
 
     factor: int
     min_pixels: int
     max_pixels: int
     markers: int = 0
+    small: Literal["truncate", "round"] | None = None
 
     @property
     def cell(self) -> int:
@@ -251,30 +257,43 @@ class SmartResize(Formula):
     def count(self, width: int, height: int) -> int:
         return self.cells(width, height) + self.markers
 
-    def _rounded(self, width: int, height: int) -> Size:
-        return round(width / self.factor) * self.factor, round(height / self.factor) * self.factor
+    def _lifted(self, width: int, height: int) -> Size:
+        """Apply the rule `small`."""
+        factor = self.factor
+        if self.small == "truncate" and min(width, height) < factor:
+            scale = max(factor / height, factor / width)
+            return int(width * scale), int(height * scale)
+        if self.small == "round" and height < factor:
+            width, height = round(width * factor / height), factor
+        if self.small == "round" and width < factor:
+            width, height = factor, round(height * factor / width)
+        return width, height
+
+    def _area(self, width: int, height: int) -> int:
+        """Return the area of a size rounded to the grid, by which the limits are judged."""
+        return round(width / self.factor) * round(height / self.factor) * self.factor**2
 
     def seen(self, width: int, height: int) -> Size:
         factor = self.factor
-        across, down = self._rounded(width, height)
-        if across * down > self.max_pixels:
+        width, height = self._lifted(width, height)
+        area = self._area(width, height)
+        if area > self.max_pixels:
             scale = sqrt(width * height / self.max_pixels)
             return (
                 max(factor, floor(width / scale / factor) * factor),
                 max(factor, floor(height / scale / factor) * factor),
             )
-        if across * down < self.min_pixels:
+        if area < self.min_pixels:
             scale = sqrt(self.min_pixels / (width * height))
             return ceil(width * scale / factor) * factor, ceil(height * scale / factor) * factor
-        return across, down
+        return round(width / factor) * factor, round(height / factor) * factor
 
     def scales_down(self, width: int, height: int) -> bool:
-        across, down = self._rounded(width, height)
-        return across * down > self.max_pixels
+        return self._area(*self._lifted(width, height)) > self.max_pixels
 
     def enlarges(self, width: int, height: int) -> bool:
-        across, down = self._rounded(width, height)
-        return across * down < self.min_pixels
+        lifted = self._lifted(width, height)
+        return lifted != (width, height) or self._area(*lifted) < self.min_pixels
 
     def snap(self, side: int) -> int:
         # This grid rounds instead of padding: past the nearest line the model would only shrink the picture again.

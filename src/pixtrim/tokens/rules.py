@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import index
+from typing import Literal
 
 from pixtrim.errors import UsageError
 from pixtrim.tokens.formulas import Formula
 
-__all__ = ["MAX_SIDE", "Limits", "Rule"]
+__all__ = ["MAX_SIDE", "GridSpec", "Limits", "Rule"]
 
 MAX_SIDE = 2**31 - 1
 """The longest side, in pixels, that any picture format can declare."""
@@ -46,6 +47,28 @@ class Limits:
     max_images: int | None = None
     many_images: int | None = None
     many_images_side: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GridSpec:
+    """How a model that one runs oneself cuts a picture into patches, and merges patches into tokens.
+
+    Attributes
+    ----------
+    patch_size : int
+        Side of a patch in pixels.
+    spatial_merge_size : int
+        Patches on the side of a token.
+    temporal_patch_size : int
+        Frames in a patch; a still picture is taken that many times.
+    order : {"merged", "raster"}
+        How the processor's ``pixel_values`` lists the patches: token by token, or row by row of the whole picture.
+    """
+
+    patch_size: int
+    spatial_merge_size: int
+    temporal_patch_size: int
+    order: Literal["merged", "raster"]
 
 
 def _side(value: object, what: str) -> int:
@@ -85,6 +108,8 @@ class Rule:
         The detail level that applies when none is named; None where the model has no levels.
     open_weights : bool
         Whether the model can be run on one's own machine.
+    grid : GridSpec or None
+        The grid of patches and tokens; None where it is not known, or where nobody could drop a token anyway.
     levels : mapping of str or None to Formula
         One formula per detail level, or a single one under None.
     """
@@ -100,6 +125,7 @@ class Rule:
     limits: Limits
     default_detail: str | None
     open_weights: bool
+    grid: GridSpec | None
     levels: Mapping[str | None, Formula] = field(repr=False, hash=False)
 
     @cached_property
