@@ -1,149 +1,44 @@
-"""Pictures for people: before, after, and what went away.
-
-`dropped` answers which pixels of the original a `CoordinateMap` left out, `overlay` tints them, and `before_after` puts
-both pictures and the tinted original on one sheet. The same arguments give the same pixels with the same Pillow.
-"""
+"""Before and after a fold: both pictures and the tinted original on one sheet."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from pixtrim.coordinates import Axis, CoordinateMap, PieceStage, Stage
+from pixtrim.coordinates import CoordinateMap, PieceStage
+from pixtrim.draw.mask import TINT, dropped, overlay
+from pixtrim.draw.paper import (
+    BORDER,
+    INK,
+    MARGIN,
+    NOTE_SIZE,
+    PAPER,
+    SHEET_LIMITS,
+    SOFT,
+    TITLE_SIZE,
+    Colour,
+    Pixels,
+    Size,
+    by,
+    check_max_side,
+    check_pixels,
+    resized,
+    scaled,
+    write,
+)
 from pixtrim.errors import UsageError
 
-__all__ = ["before_after", "dropped", "overlay"]
+__all__ = ["before_after"]
 
-Size = tuple[int, int]
-Colour = tuple[int, int, int]
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
-Pixels = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
-
-PAPER: Colour = (255, 255, 255)
-INK: Colour = (32, 36, 42)
-SOFT: Colour = (104, 112, 122)
-BORDER: Colour = (200, 205, 211)
-TINT: Colour = (226, 74, 42)
 BLOCK: Colour = (36, 104, 196)
-OPACITY = 0.38
 
-MARGIN, GAP, LABEL = 28, 28, 58  # pixels: around the sheet, between panels, above a panel for its two lines of text
-TITLE_SIZE, NOTE_SIZE = 19, 15
+GAP, LABEL = 28, 58  # pixels: between panels, above a panel for its two lines of text
 LEAST_SLOT = 210  # pixels: no panel gets less width, so that its caption has room
 LEAST_SIDE = 96  # pixels: a reduced picture whose longer side would be drawn shorter is enlarged to this
 ENLARGED = 200  # pixels: pictures smaller than this are enlarged, by a whole factor, up to it
-SHEET_LIMITS = 400, 20_000  # pixels: what `max_side` may be
-
-
-def dropped(coordinates: CoordinateMap) -> Mask:
-    """Return which pixels of the original are not in the reduced picture.
-
-    A pixel is dropped where its two edges meet on one reduced position in x or in y. Pixels that were only scaled are
-    not dropped, however small they became. What a later stage drops is traced back to the original pixels whose centres
-    lie there.
-
-    Parameters
-    ----------
-    coordinates : CoordinateMap
-        From the original to the reduced picture.
-
-    Returns
-    -------
-    ndarray of bool, shape (H, W)
-        True where the original's pixel went away.
-
-    Examples
-    --------
-    >>> dropped(CoordinateMap.keep([0, 3], None, (2, 4))).astype(int)
-    array([[0, 0],
-           [1, 1],
-           [1, 1],
-           [0, 0]])
-    >>> bool(dropped(CoordinateMap.scale((800, 600), (400, 300))).any())
-    False
-    """
-    width, height = coordinates.reduced_size
-    gone: Mask = np.zeros((height, width), np.bool_)
-    for stage in reversed(coordinates.stages):
-        gone = stage.map_mask(gone, "original") | _dropped_by(stage)
-    return gone
-
-
-def _dropped_by(stage: Stage) -> Mask:
-    width, height = stage.original_size
-    gone = np.zeros((height, width), np.bool_)
-    if isinstance(stage, PieceStage):
-        for piece in stage.pieces:
-            x0, y0, x1, y1 = piece.original
-            gone[y0:y1, x0:x1] = _collapsed(piece.y)[:, None] | _collapsed(piece.x)
-        return gone
-    columns = np.arange(width, dtype=np.float64)  # a kind of stage without axes is asked pixel by pixel
-    for row in range(height):
-        rows = np.full(width, float(row))
-        boxes = stage.map_boxes(np.stack((columns, rows, columns + 1, rows + 1), axis=1), "reduced")
-        gone[row] = (boxes[:, :2] >= boxes[:, 2:]).any(axis=1)
-    return gone
-
-
-def _collapsed(axis: Axis) -> Mask:
-    """Return for every pixel along an axis whether nothing of it is left."""
-    solid = (np.diff(axis.original) > 0) & (np.diff(axis.reduced) > 0)
-    first = np.floor(axis.original[:-1][solid]).astype(np.int64)
-    after = np.ceil(axis.original[1:][solid]).astype(np.int64)
-    steps = np.zeros(int(axis.original[-1]) + 1, np.int64)
-    np.add.at(steps, first, 1)
-    np.add.at(steps, after, -1)
-    gone: Mask = np.cumsum(steps)[:-1] == 0
-    return gone
-
-
-def overlay(original: Pixels, mask: Mask, colour: Colour = TINT, opacity: float = OPACITY) -> Pixels:
-    """Return a picture with a colour laid over the pixels of a mask.
-
-    Parameters
-    ----------
-    original : ndarray of uint8, shape (H, W, 3)
-        RGB; it stays as it is.
-    mask : ndarray of bool, shape (H, W)
-        True where the colour goes.
-    colour : tuple of int, (red, green, blue), 0 to 255
-    opacity : float, 0 to 1
-        0 leaves the picture as it is, 1 covers it.
-
-    Returns
-    -------
-    ndarray of uint8, shape (H, W, 3)
-
-    Raises
-    ------
-    UsageError
-        If a shape, a type or a value is not as above.
-
-    Examples
-    --------
-    >>> overlay(np.full((1, 2, 3), 200, np.uint8), np.array([[True, False]]), (0, 0, 100), 0.5).tolist()
-    [[[100, 100, 150], [200, 200, 200]]]
-    """
-    _check_pixels(original, "the picture")
-    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != original.shape[:2]:
-        found = f"{mask.dtype} {mask.shape}" if isinstance(mask, np.ndarray) else type(mask).__name__
-        raise UsageError(f"the mask is {found}; bool {original.shape[:2]} is needed, as the picture is")
-    levels = colour if isinstance(colour, (tuple, list)) else ()
-    if len(levels) != 3 or not all(isinstance(v, (int, np.integer)) and 0 <= v <= 255 for v in levels):
-        raise UsageError(f"the colour is {colour!r}; three whole numbers from 0 to 255 are needed")
-    if not 0 <= opacity <= 1:
-        raise UsageError(f"the opacity is {opacity!r}; 0 to 1 is possible")
-    blends = np.arange(256)[:, None] * (1 - opacity) + np.array(colour) * opacity
-    table = np.floor(blends + 0.5).astype(np.uint8)
-    tinted = original.copy()
-    for channel in range(3):
-        tinted[..., channel][mask] = table[original[..., channel][mask], channel]
-    return tinted
 
 
 def before_after(
@@ -195,15 +90,12 @@ def before_after(
         (original, coordinates.original_size, "original"),
         (reduced, coordinates.reduced_size, "reduced"),
     ):
-        _check_pixels(pixels, f"the {name} picture")
+        check_pixels(pixels, f"the {name} picture")
         if pixels.shape[1::-1] != size:
             raise UsageError(
-                f"the {name} picture is {_by(pixels.shape[1::-1])}, but the map's {name} side is {_by(size)}"
+                f"the {name} picture is {by(pixels.shape[1::-1])}, but the map's {name} side is {by(size)}"
             )
-    if isinstance(max_side, bool) or not isinstance(max_side, int):
-        raise UsageError(f"max_side is {max_side!r}; a whole number of pixels is needed")
-    if not SHEET_LIMITS[0] <= max_side <= SHEET_LIMITS[1]:
-        raise UsageError(f"max_side is {max_side}; {SHEET_LIMITS[0]} to {SHEET_LIMITS[1]} pixels are possible")
+    check_max_side(max_side)
     gone = dropped(coordinates)
     blocks = _blocks(coordinates)
     sheet = _Sheet(coordinates.original_size, coordinates.reduced_size, max_side)
@@ -239,7 +131,7 @@ class _Layout:
         scale = min(wide / content[0], high / content[1], limit)
         if scale > 1:
             scale = int(scale)
-        width, height = _scaled(content, scale)
+        width, height = scaled(content, scale)
         return cls(beside, scale, (max(LEAST_SLOT, width), height))
 
     def corner(self, panel: int) -> Size:
@@ -265,7 +157,7 @@ class _Sheet:
         self.layout = row if row is not None and row.scale * 1.4 >= column.scale else column
         self.scale = self.scale_after = self.layout.scale
         self.original = original
-        longest = max(_scaled(reduced, self.scale))
+        longest = max(scaled(reduced, self.scale))
         if longest < LEAST_SIDE:
             room = min(self.layout.slot[0] / reduced[0], self.layout.slot[1] / reduced[1])
             self.scale_after = max(self.scale, min(room, LEAST_SIDE / max(reduced)))
@@ -276,17 +168,17 @@ class _Sheet:
         """Draw a picture in its thin border below its two lines of text."""
         x, y = self.layout.corner(at)
         if frame:
-            self._border(x, y, *_scaled(self.original, self.scale), (232, 235, 238))
-        picture = _resized(pixels, _scaled(pixels.shape[1::-1], scale))
+            self._border(x, y, *scaled(self.original, self.scale), (232, 235, 238))
+        picture = resized(pixels, scaled(pixels.shape[1::-1], scale))
         self.image.paste(picture, (x, y))
         self._border(x, y, *picture.size, BORDER)
-        self._write((x, y - 38), title, TITLE_SIZE, INK, self.layout.slot[0])
-        self._write((x, y - 13), note, NOTE_SIZE, SOFT, self.layout.slot[0])
+        write(self.draw, (x, y - 38), title, TITLE_SIZE, INK, self.layout.slot[0])
+        write(self.draw, (x, y - 13), note, NOTE_SIZE, SOFT, self.layout.slot[0])
 
     def outline(self, at: int, boxes: NDArray[np.float64]) -> None:
         """Draw boxes, edges in pixels of the original, over a panel."""
         x, y = self.layout.corner(at)
-        width, height = _scaled(self.original, self.scale)
+        width, height = scaled(self.original, self.scale)
         for box in boxes:
             x0, y0, x1, y1 = (round(v) for v in (box * self.scale).tolist())
             right, bottom = min(max(x1 - 1, x0), width - 1), min(max(y1 - 1, y0), height - 1)
@@ -301,27 +193,16 @@ class _Sheet:
             self.image.paste(Image.fromarray(swatch), (left, y - 24))
             self.draw.rectangle((left, y - 24, left + 11, y - 13), outline=TINT)
             text = f"dropped, {_percent(share)}"
-            left += 18 + self._write((left + 18, y - 13), text, NOTE_SIZE, SOFT, right - left - 18) + 20
+            left += 18 + write(self.draw, (left + 18, y - 13), text, NOTE_SIZE, SOFT, right - left - 18) + 20
         else:
-            left += self._write((left, y - 13), "nothing was dropped", NOTE_SIZE, SOFT, right - left) + 20
+            left += write(self.draw, (left, y - 13), "nothing was dropped", NOTE_SIZE, SOFT, right - left) + 20
         if blocks and right - left > 80:
             self.draw.rectangle((left, y - 24, left + 11, y - 13), outline=BLOCK)
-            self._write((left + 18, y - 13), f"{blocks} blocks", NOTE_SIZE, SOFT, right - left - 18)
+            write(self.draw, (left + 18, y - 13), f"{blocks} blocks", NOTE_SIZE, SOFT, right - left - 18)
 
     def _border(self, x: int, y: int, width: int, height: int, colour: Colour) -> None:
         """Draw a line around a picture without covering any of it."""
         self.draw.rectangle((x - 1, y - 1, x + width, y + height), outline=colour)
-
-    def _write(self, at: Size, text: str, size: int, colour: Colour, room: float) -> int:
-        """Write a line with its baseline at a position, cut to the room there is; return its length."""
-        font = _font(size)
-        text = " ".join(text.split())[:400]
-        if font.getlength(text) > room:
-            while text and font.getlength(f"{text}…") > room:
-                text = text[:-1]
-            text = f"{text.rstrip()}…"
-        self.draw.text(at, text, colour, font, anchor="ls")
-        return int(font.getlength(text))
 
 
 def _blocks(coordinates: CoordinateMap) -> NDArray[np.float64]:
@@ -335,31 +216,6 @@ def _blocks(coordinates: CoordinateMap) -> NDArray[np.float64]:
     return np.concatenate(found)
 
 
-def _resized(pixels: Pixels, size: Size) -> Image.Image:
-    """Return a panel's picture: averaged down, or enlarged with its pixels visible."""
-    picture = Image.fromarray(np.ascontiguousarray(pixels))
-    if picture.size == size:
-        return picture
-    enlarged = size[0] >= picture.width and size[1] >= picture.height
-    return picture.resize(size, Image.Resampling.NEAREST if enlarged else Image.Resampling.LANCZOS)
-
-
-def _scaled(size: Size, scale: float) -> Size:
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-
-
-@lru_cache
-def _font(size: int) -> Font:
-    return ImageFont.load_default(size)
-
-
-def _check_pixels(pixels: object, name: str) -> None:
-    if not isinstance(pixels, np.ndarray):
-        raise UsageError(f"{name} is {type(pixels).__name__}; an array of uint8 (H, W, 3) is needed")
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
-        raise UsageError(f"{name} is {pixels.dtype} {pixels.shape}; uint8 (H, W, 3) is needed")
-
-
 def _size_note(pixels: Pixels) -> str:
     return f"{pixels.shape[1]:,} x {pixels.shape[0]:,} pixels"
 
@@ -371,7 +227,3 @@ def _percent(share: float) -> str:
     if 0.99 < share < 1:
         return "more than 99%"
     return f"{share:.0%} of the pixels"
-
-
-def _by(size: tuple[int, ...]) -> str:
-    return f"{size[0]}x{size[1]}"
