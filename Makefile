@@ -16,11 +16,13 @@ NATIVE := CMakeLists.txt $(wildcard cpp/*.cpp cpp/*.hpp)
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.cli ## make the example pictures and shrink one of them
+demo: $(VENV)/.cli ## make the example pictures, shrink one of them and prune another
 	$(BIN)/python examples/make_examples.py examples/out
 	$(BIN)/pixtrim shrink examples/out/statement.png --model $(MODEL) --budget $(BUDGET) \
 		-o demo/ --preview demo/statement-preview.png --overwrite
 	@echo 'look at demo/statement-preview.png: before, after, and what was folded'
+	$(BIN)/pixtrim prune examples/out/dashboard.png --preview demo/dashboard-tokens.png --overwrite
+	@echo 'look at demo/dashboard-tokens.png: the tokens that a model needs, and where the others come from'
 
 examples: $(VENV)/.cli ## make the example pictures
 	$(BIN)/python examples/make_examples.py examples/out

@@ -36,9 +36,9 @@ from common import (
 )
 from PIL import Image
 
-from pixtrim import largest_size, resolve
 from pixtrim.operators.fold import Analysis, FoldPlan, analyse, gap_for
 from pixtrim.operators.fold.changes import Changes, measure_noise
+from pixtrim.tokens import largest_size, resolve
 
 GAP = 10
 MODEL = resolve("claude-opus-4-7")

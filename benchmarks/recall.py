@@ -25,7 +25,8 @@ from common import SHARED_DATA, Pixels, Record, arguments, give_up, heading, pix
 from ocr import Words, read, recall, tesseract_version
 from PIL import Image
 
-from pixtrim import Shrunk, resolve, shrink
+from pixtrim import Shrunk, shrink
+from pixtrim.tokens import resolve
 
 BUDGETS = [400, 600, 1000, 1568]
 PROTOTYPE = {

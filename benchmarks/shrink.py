@@ -16,13 +16,15 @@ import numpy as np
 from common import ROUNDS, Record, Stopwatch, arguments, examples, heading, interleaved, noise, save, stages, table
 from PIL import Image
 
-from pixtrim import inspect, largest_size, load, resolve, shrink
+from pixtrim import load, shrink
+from pixtrim.inspection import inspect
 from pixtrim.legibility import COMFORTABLE_HEIGHT, text_height
 from pixtrim.operators.fold import Analysis, gap_for
 from pixtrim.operators.fold.changes import Changes, measure_noise
 from pixtrim.operators.resize import resize
 from pixtrim.pipeline import STRETCH, WORTH_FOLDING
 from pixtrim.result import ENCODERS
+from pixtrim.tokens import largest_size, resolve
 
 MODEL = "claude-opus-4-7"
 STAGES = ("decode", "changes", "inspect", "text height", "plan", "apply", "resize", "encode")

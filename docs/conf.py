@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pixtrim
 
 project = "pixtrim"
@@ -24,3 +27,13 @@ default_role = "code"
 
 html_theme = "furo"
 html_title = f"pixtrim {release}"
+
+
+def number_references(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Make the references of a docstring a numbered list: footnotes of docstrings on one page would get mixed up."""
+    for at, line in enumerate(lines):
+        lines[at] = re.sub(r"^(\s*)\.\. \[(\d+)\] ", r"\1\2. ", re.sub(r"\[(\d+)\]_", r"[\1]", line))
+
+
+def setup(app: Any) -> None:
+    app.connect("autodoc-process-docstring", number_references)

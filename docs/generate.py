@@ -68,8 +68,18 @@ def command_section(command: argparse.ArgumentParser) -> list[str]:
     for action in (*positional, *optional):
         names = ", ".join(f"`{name}`" for name in names_of(action))
         lines.append(f"| {cell(names)} | {cell((action.help or '').replace('%%', '%'))} |")
+    for group in command._action_groups:
+        if group.description:
+            lines += ["", f"{str(group.title).capitalize()}:", "", *lists(group.description)]
     title, *examples = (command.epilog or "").splitlines()
     return [*lines, "", title.capitalize(), "", "```", *(line.strip() for line in examples), "```", ""]
+
+
+def lists(description: str) -> Iterator[str]:
+    """Write lines of a name and a meaning as a list."""
+    for line in description.splitlines():
+        name, meaning = line.split(maxsplit=1)
+        yield f"- `{name}`: {meaning}"
 
 
 def names_of(action: argparse.Action) -> list[str]:
@@ -110,6 +120,8 @@ def models_page() -> str:
     lines += ["Dates, releases and hosts in a name do not matter: `openai/gpt-4o-2024-11-20` is `gpt-4o`.", ""]
     lines += ["The mark says how far to trust a rule:", ""]
     lines += [f"- **{mark}** {meaning}" for mark, meaning in MARKS.items()]
+    own = ", ".join(f"`{rule.name}`" for rule in rules if rule.grid is not None)
+    lines += ["", f"Visual tokens can be dropped, as `pixtrim prune` chooses them, in {own}."]
     for provider in dict.fromkeys(rule.provider for rule in rules):
         lines += ["", f"## {provider}", ""]
         lines += [

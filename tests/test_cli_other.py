@@ -20,9 +20,9 @@ from PIL import Image
 
 import pixtrim
 from pixtrim.cli import main
-from pixtrim.cli.arguments import parse_box, parse_size
 from pixtrim.cli.measure import measure
 from pixtrim.cli.show import json_line, one_line, table
+from pixtrim.cli.values import parse_box, parse_size
 from pixtrim.errors import UsageError
 from pixtrim.image import load
 from pixtrim.tokens import models, resolve
@@ -230,7 +230,7 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
         (["--help"], "shrink"),
         *(
             ([command, "--help"], f"examples:\n  pixtrim {command}")
-            for command in ("shrink", "tokens", "models", "inspect")
+            for command in ("shrink", "prune", "tokens", "models", "inspect")
         ),
     ):
         with pytest.raises(SystemExit) as stop:

@@ -54,6 +54,8 @@ TYPES = {
     "bool": bool,
     "object": dict,
     "array of strings": list,
+    "array of ints": list,
+    "array of arrays": list,
     "array of objects": list,
     "null": type(None),
 }
@@ -86,10 +88,15 @@ def test_the_json_is_as_documented(
 
     shrunk = ("-m", "gpt-5.5", "-m", "qwen3-vl", "a.png")
     found = {
-        "Failures": [records(command, "-m", "gpt-5.5", "gone.png")[0] for command in ("shrink", "tokens", "inspect")],
+        "Failures": [records(command, "-m", "gpt-5.5", "gone.png")[0] for command in ("shrink", "tokens", "inspect")]
+        + [records("prune", "gone.png")[0]],
         "shrink": [
             *records("shrink", "a.png", "-m", "gpt-5.5", "-b", "50%", "--map", "--preview"),
             *records("shrink", "a.png", "-m", "qwen3-vl", "-o", "b.png"),
+        ],
+        "prune": [
+            *records("prune", "a.png", "--indices", "--preview", "-o", "plans"),
+            *records("prune", "a.png", "--reference", "b.png", "--metric", "mae", "-t", "2", "--overwrite"),
         ],
         "tokens": [*records("tokens", *shrunk), *records("tokens", "-m", "gpt-4o", "--size", "5x5")],
         "models": records("models"),

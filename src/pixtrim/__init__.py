@@ -19,39 +19,39 @@ if TYPE_CHECKING:
     from pixtrim.coordinates import CoordinateMap
     from pixtrim.errors import InputError, PixtrimError, UsageError
     from pixtrim.image import load
-    from pixtrim.inspection import inspect
+    from pixtrim.operators.prune import KeepPlan
     from pixtrim.pipeline import shrink
+    from pixtrim.pruning import Session, prune
     from pixtrim.result import Report, Shrunk
-    from pixtrim.tokens import largest_size, resolve
 
 __version__ = "0.1.0"
 
 __all__ = [
     "CoordinateMap",
     "InputError",
+    "KeepPlan",
     "PixtrimError",
     "Report",
+    "Session",
     "Shrunk",
     "UsageError",
     "__version__",
-    "inspect",
-    "largest_size",
     "load",
-    "resolve",
+    "prune",
     "shrink",
 ]
 
 _HOMES = {
     "CoordinateMap": "coordinates",
     "InputError": "errors",
+    "KeepPlan": "operators.prune",
     "PixtrimError": "errors",
     "Report": "result",
+    "Session": "pruning",
     "Shrunk": "result",
     "UsageError": "errors",
-    "inspect": "inspection",
-    "largest_size": "tokens",
     "load": "image",
-    "resolve": "tokens",
+    "prune": "pruning",
     "shrink": "pipeline",
 }
 

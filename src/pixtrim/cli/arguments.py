@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import math
-import re
-from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
-from collections.abc import Callable, Sequence
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from pixtrim import __version__
-from pixtrim.cli import inspect, models, shrink, tokens
+from pixtrim.cli import inspect, models, prune, shrink, tokens, values
 from pixtrim.cli.outputs import FORMATS
 from pixtrim.cli.show import one_line
 from pixtrim.errors import UsageError
 from pixtrim.image import MAX_PIXELS
-from pixtrim.tokens import parse_budget
 
-__all__ = ["build", "parse", "parse_box", "parse_size"]
-
-Size = tuple[int, int]
-Box = tuple[int, int, int, int]
-
-MOST_THREADS = 1024
+__all__ = ["build", "parse"]
 
 
 class Parser(ArgumentParser):
@@ -63,7 +55,7 @@ def build() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"pixtrim {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
-    for add in (_add_shrink, _add_tokens, _add_models, _add_inspect):
+    for add in (_add_shrink, _add_prune, _add_tokens, _add_models, _add_inspect):
         command = add(commands)
         command.add_argument("--debug", action="store_true", help="show the traceback of a fault of pixtrim")
     return parser
@@ -100,7 +92,7 @@ def _add_shrink(commands: Any) -> ArgumentParser:
     add(
         "-b",
         "--budget",
-        type=_checked(_budget),
+        type=values.checked(values.budget),
         default="fit",
         help="tokens for each picture (800), a share of what it costs now (50%% or 0.5), or fit: pay for no pixel that "
         "the model throws away (default: fit)",
@@ -121,7 +113,7 @@ def _add_shrink(commands: Any) -> ArgumentParser:
     add("--detail", help="the detail level of the request, where the model has levels (default: the model's own)")
     add(
         "--protect",
-        type=_checked(parse_box),
+        type=values.checked(values.parse_box),
         action="append",
         metavar="x0,y0,x1,y1",
         help="a box, in pixels of the original, that is not folded; may be repeated",
@@ -134,8 +126,13 @@ def _add_shrink(commands: Any) -> ArgumentParser:
         help="the format of results (default: by the name after -o, or png; to stdout, the input's own bytes "
         "where nothing was saved)",
     )
-    add("--workers", type=_whole, metavar="N", help="pictures worked on at a time (default: one for each processor)")
-    add("--threads", type=_whole, default=1, metavar="N", help="threads for one picture (default: 1)")
+    add(
+        "--workers",
+        type=values.threads,
+        metavar="N",
+        help="pictures worked on at a time (default: one for each processor)",
+    )
+    add("--threads", type=values.threads, default=1, metavar="N", help="threads for one picture (default: 1)")
     add("--prices", metavar="FILE", help="a TOML table of prices that goes before the built-in one")
     add(
         "--preview",
@@ -160,6 +157,125 @@ def _add_shrink(commands: Any) -> ArgumentParser:
     return command
 
 
+def _add_prune(commands: Any) -> ArgumentParser:
+    command: ArgumentParser = commands.add_parser(
+        "prune",
+        help="find the visual tokens that a model can do without",
+        description="Choose which visual tokens of pictures a model that you run yourself needs: those that are not as "
+        "their neighbours, or a picture before, predict them. The pictures stay as they are.",
+        epilog=_examples(
+            "pixtrim prune screen.png --preview screen.tokens.png",
+            "pixtrim prune pages/ --model qwen2.5-vl --threshold 2 -o plans/ --json",
+            "pixtrim prune after.png --reference before.png",
+            "pixtrim prune session/ --sequence --key-every 20 --preview look/",
+        ),
+    )
+    command.set_defaults(run=prune.run)
+    add = command.add_argument
+    add(
+        "inputs",
+        nargs="+",
+        metavar="INPUT",
+        help="a file, a folder, a glob, a page (statement.pdf#page=3), or - for stdin",
+    )
+    add(
+        "-m",
+        "--model",
+        default="qwen3-vl",
+        help="the model whose tokens are meant; 'pixtrim models' lists those that tokens can be dropped in "
+        "(default: qwen3-vl)",
+    )
+    limit = command.add_mutually_exclusive_group()
+    limit.add_argument(
+        "-t",
+        "--threshold",
+        type=values.levels,
+        default=0.0,
+        metavar="LEVELS",
+        help="how far a token may be from its prediction, in levels from 0 to 255 (default: 0, nothing is lost)",
+    )
+    limit.add_argument(
+        "--threshold-unit",
+        dest="threshold",
+        type=values.unit_levels,
+        metavar="T",
+        help="the same from 0 to 1, as the paper on PixelPrune gives it: 0.01 is 2.55 levels",
+    )
+    add(
+        "--metric",
+        choices=prune.METRICS,
+        default="max",
+        help="what is held against the threshold: the largest difference, the mean, the root of the mean square; exact "
+        "takes no threshold (default: max)",
+    )
+    add("--selector", default="pred_2d", metavar="NAME", help="how tokens are predicted, see below (default: pred_2d)")
+    command.add_argument_group("selectors", "\n".join(f"{n:<12}{what}" for n, what in prune.SELECTORS.items()))
+    mode = command.add_mutually_exclusive_group()
+    mode.add_argument(
+        "--anchored",
+        action="store_true",
+        default=True,
+        help="predict from what a decoder has, so that no error is above the threshold (default)",
+    )
+    mode.add_argument(
+        "--sliding",
+        dest="anchored",
+        action="store_false",
+        help="predict from the picture itself: errors may add up, and slow changes of colour are lost",
+    )
+    add(
+        "--fit",
+        choices=("resize", "pad"),
+        default="resize",
+        help="resize as the model's processor does, or pad at the right and below, so that repeats stay exact "
+        "(default: resize)",
+    )
+    add("--seed", type=values.seed, default=0, metavar="N", help="for the selector random (default: 0)")
+    add(
+        "--skip-ratio",
+        type=values.share,
+        metavar="R",
+        help="the share of each area that the selector conncomp drops (default: as many tokens as pred_2d drops)",
+    )
+    add("--reference", metavar="PREVIOUS", help="a picture that the model has seen: what is in it is dropped, too")
+    add(
+        "--sequence",
+        action="store_true",
+        help="the inputs are sequences, in which each picture has the one before as its reference: the pictures of a "
+        "folder by their names, 2 before 10, and files that are named, in that order",
+    )
+    add("--key-every", type=values.count, metavar="N", help="in a sequence, plan every Nth picture without reference")
+    add(
+        "--refresh",
+        type=values.share,
+        metavar="R",
+        help="in a sequence, plan a picture alone unless its reference brings it below this share of the tokens that "
+        "it keeps alone (default: 0.9)",
+    )
+    add(
+        "-o",
+        "--plans",
+        metavar="DIR",
+        help="write plans, NAME.pixtrim.plan, to a folder; for one input, a name that ends in .plan is a file",
+    )
+    add(
+        "--preview",
+        nargs="?",
+        const="",
+        metavar="PATH",
+        help="also write a picture of the tokens that are kept, and where the others come from: a file, for several "
+        "inputs a folder (default: NAME.preview.png beside the input)",
+    )
+    add("--indices", action="store_true", help="list the kept tokens in the JSON, as keep_indices")
+    _add_loading(command)
+    add("--workers", type=values.threads, metavar="N", help="pictures worked on at a time (default: one per processor)")
+    add("--overwrite", action="store_true", help="replace results that exist already")
+    add("-r", "--recursive", action="store_true", help="search the folders in a folder, too")
+    add("--json", action="store_true", help="print JSON Lines, one object for each input (docs/json.md)")
+    add("-q", "--quiet", action="store_true", help="print errors only")
+    return command
+
+
 def _add_tokens(commands: Any) -> ArgumentParser:
     command: ArgumentParser = commands.add_parser(
         "tokens",
@@ -177,7 +293,7 @@ def _add_tokens(commands: Any) -> ArgumentParser:
     add("-m", "--model", required=True, action="append", help="a model; may be repeated")
     add(
         "--size",
-        type=_checked(parse_size),
+        type=values.checked(values.parse_size),
         action="extend",
         nargs="+",
         metavar="WxH",
@@ -219,7 +335,13 @@ def _add_inspect(commands: Any) -> ArgumentParser:
     add = command.add_argument
     add("inputs", nargs="+", metavar="INPUT", help="a file, a folder, a glob, a page of a PDF, or - for stdin")
     add("-m", "--model", action="append", help=f"a model; may be repeated (default: {', '.join(inspect.USUAL)})")
-    add("-b", "--budget", type=_checked(_budget), default="fit", help="the budget of the advice (default: fit)")
+    add(
+        "-b",
+        "--budget",
+        type=values.checked(values.budget),
+        default="fit",
+        help="the budget of the advice (default: fit)",
+    )
     _add_loading(command)
     add("-r", "--recursive", action="store_true", help="search the folders in a folder, too")
     add("--json", action="store_true", help="print JSON Lines, one object for each picture (docs/json.md)")
@@ -228,101 +350,12 @@ def _add_inspect(commands: Any) -> ArgumentParser:
 
 def _add_loading(command: ArgumentParser) -> None:
     command.add_argument(
-        "--dpi", type=_dpi, default=150, metavar="N", help="pixels per inch of a PDF page (default: 150)"
+        "--dpi", type=values.dpi, default=150, metavar="N", help="pixels per inch of a PDF page (default: 150)"
     )
     command.add_argument(
         "--max-megapixels",
-        type=_megapixels,
+        type=values.megapixels,
         default=MAX_PIXELS,
         metavar="N",
         help=f"refuse larger pictures (default: {MAX_PIXELS / 1e6:g})",
     )
-
-
-# --- values --------------------------------------------------------------------------------------------------------
-
-
-def _checked(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Hand the message of a UsageError to argparse, which would put one of its own in its place."""
-
-    def checked(text: str) -> Any:
-        try:
-            return read(text)
-        except UsageError as error:
-            raise ArgumentTypeError(str(error)) from None
-
-    return checked
-
-
-def parse_size(text: str) -> Size:
-    """Read ``1920x1080``; ``X`` and ``×`` do as well.
-
-    Raises
-    ------
-    UsageError
-        If the text is no size, or a side is 0.
-
-    Examples
-    --------
-    >>> parse_size("1920x1080"), parse_size("8×6")
-    ((1920, 1080), (8, 6))
-    """
-    match = re.fullmatch(r"([0-9]{1,10})[xX×]([0-9]{1,10})", text)
-    if match is None or 0 in (size := (int(match[1]), int(match[2]))):
-        raise UsageError(f"size {_shown(text)} is not understood: give width x height in pixels, as 1920x1080")
-    return size
-
-
-def parse_box(text: str) -> Box:
-    """Read ``x0,y0,x1,y1``: whole pixels, of which the second corner is not in the box.
-
-    Raises
-    ------
-    UsageError
-        If the text is no box, or the box is empty.
-
-    Examples
-    --------
-    >>> parse_box("0,10,640,90")
-    (0, 10, 640, 90)
-    """
-    match = re.fullmatch(r"([0-9]{1,9}),([0-9]{1,9}),([0-9]{1,9}),([0-9]{1,9})", re.sub(r"\s", "", text))
-    if match is None:
-        raise UsageError(f"box {_shown(text)} is not understood: give x0,y0,x1,y1 in whole pixels, as 0,10,640,90")
-    x0, y0, x1, y1 = map(int, match.groups())
-    if x0 >= x1 or y0 >= y1:
-        raise UsageError(f"box {_shown(text)} is empty: x1 must be above x0, and y1 above y0")
-    return x0, y0, x1, y1
-
-
-def _budget(text: str) -> str:
-    parse_budget(text, before=10**9)  # what it comes to is known for each picture later
-    return text
-
-
-def _whole(text: str) -> int:
-    if re.fullmatch(r"[0-9]{1,4}", text) is None or not 1 <= int(text) <= MOST_THREADS:
-        raise ArgumentTypeError(f"{_shown(text)} is not a whole number from 1 to {MOST_THREADS}")
-    return int(text)
-
-
-def _number(text: str, what: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < 1e6:  # false for nan as well
-        raise ArgumentTypeError(f"{_shown(text)} is not {what} above 0 and below a million")
-    return number
-
-
-def _dpi(text: str) -> float:
-    return _number(text, "a number of pixels per inch")
-
-
-def _megapixels(text: str) -> int:
-    return max(1, int(_number(text, "a number of megapixels") * 1e6))
-
-
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= 40 else text[:40] + "...")

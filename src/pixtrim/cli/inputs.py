@@ -5,11 +5,14 @@ from __future__ import annotations
 import glob
 import os
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["STDIN", "SUFFIXES", "Input", "expand"]
+from pixtrim.errors import UsageError
+
+__all__ = ["STDIN", "SUFFIXES", "Input", "check_stdin", "expand"]
 
 STDIN = "-"
 
@@ -66,6 +69,15 @@ def expand(words: Sequence[str], *, recursive: bool = False, without: Path | Non
         A word that leads nowhere becomes an input with a problem, so that it does not stop the others.
     """
     return [found for word in words for found in _expand(word, recursive, without)]
+
+
+def check_stdin(inputs: Sequence[Input]) -> None:
+    """Raise UsageError where stdin is named twice, or is a terminal, on which nobody types a picture."""
+    named = sum(entry.source == STDIN for entry in inputs)
+    if named > 1:
+        raise UsageError("- (stdin) is given more than once")
+    if named and (sys.stdin is None or sys.stdin.isatty()):
+        raise UsageError("- reads a picture from stdin, which is a terminal here: redirect a file to it")
 
 
 def _expand(word: str, recursive: bool, without: Path | None) -> Iterator[Input]:

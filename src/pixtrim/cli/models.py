@@ -25,9 +25,18 @@ def run(arguments: Namespace) -> int:
         for rule in rules:
             json_line(describe(rule))
         return 0
-    header = ("model", "provider", "rule", "details", "limits", "mark", "read")
+    header = ("model", "provider", "rule", "details", "limits", "prune", "mark", "read")
     rows = [
-        (rule.name, rule.provider, rule.kind, details(rule), limits_in_words(rule.limits), rule.mark, rule.read)
+        (
+            rule.name,
+            rule.provider,
+            rule.kind,
+            details(rule),
+            limits_in_words(rule.limits),
+            "-" if rule.grid is None else f"{rule.cell()} px",
+            rule.mark,
+            rule.read,
+        )
         for rule in rules
     ]
     table(header, rows)
@@ -48,6 +57,7 @@ def describe(rule: Rule) -> dict[str, Any]:
         "saves_by_pixels": rule.saves_by_pixels(),
         "open_weights": rule.open_weights,
         "limits": {name: limit for name, limit in asdict(rule.limits).items() if limit is not None},
+        "grid": None if rule.grid is None else asdict(rule.grid),
         "mark": rule.mark,
         "source": rule.source,
         "read": rule.read,

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pixtrim.cli.inputs import Input
 from pixtrim.cli.show import one_line
 from pixtrim.errors import UsageError
 
-__all__ = ["FORMATS", "STDOUT", "Job", "Wanted", "is_folder", "plan"]
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = [
+    "FORMATS",
+    "STDOUT",
+    "Checks",
+    "Job",
+    "Target",
+    "Wanted",
+    "encoded",
+    "is_folder",
+    "plan",
+    "preview_target",
+    "several",
+    "write",
+    "writing",
+]
 
 STDOUT = "-"
 
@@ -42,7 +62,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class _Target:
+class Target:
     """A file that will be written, and whether its very name was typed."""
 
     path: Path
@@ -58,10 +78,10 @@ def plan(inputs: Sequence[Input], wanted: Wanted) -> list[Job]:
         If a result would replace an input, another result, a folder, or a file that was not named and is not to be
         overwritten, or if the settings do not fit together.
     """
-    many = len(inputs) > 1 or any(entry.found for entry in inputs)
+    many = several(inputs)
     if wanted.output == STDOUT and many:
         raise UsageError("-o - writes one picture to stdout, so it takes one that is named; give a folder with -o DIR/")
-    check = _Checks(inputs, wanted.overwrite)
+    check = Checks(inputs, wanted.overwrite)
     jobs = []
     for entry in inputs:
         if entry.problem is not None:
@@ -74,12 +94,17 @@ def plan(inputs: Sequence[Input], wanted: Wanted) -> list[Job]:
     return jobs
 
 
+def several(inputs: Sequence[Input]) -> bool:
+    """Whether a name for a result means a folder: there are several inputs, or as many as a folder or glob has."""
+    return len(inputs) > 1 or any(entry.found for entry in inputs)
+
+
 def is_folder(name: str) -> bool:
     """Whether a name means a folder, by its trailing slash or because it is one."""
     return name.endswith(("/", os.sep)) or os.path.isdir(name)
 
 
-def _job(entry: Input, wanted: Wanted, many: bool) -> tuple[Job, list[_Target]]:
+def _job(entry: Input, wanted: Wanted, many: bool) -> tuple[Job, list[Target]]:
     suffix = next(suffix for suffix, name in FORMATS.items() if name == (wanted.format or "png"))
     to_stdout = wanted.output == STDOUT or (wanted.output is None and entry.path is None)
     output = None
@@ -88,16 +113,11 @@ def _job(entry: Input, wanted: Wanted, many: bool) -> tuple[Job, list[_Target]]:
         output = _target(wanted.output or "", entry, ending, _folder_of(entry), many, "-o")
     beside = _folder_of(entry) if output is None else output.path.parent
     extras = [
-        None if option is None else _target(option, entry, ending, beside, many, name)
-        for option, ending, name in (
-            (wanted.preview, ".preview.png", "--preview"),
-            (wanted.map, ".map.json", "--map"),
-        )
+        preview_target(wanted.preview, entry, beside, many),
+        None if wanted.map is None else _target(wanted.map, entry, ".map.json", beside, many, "--map"),
     ]
     kind = wanted.format if output is None else _format(output.path, wanted.format)
     preview, coordinates = (None if extra is None else extra.path for extra in extras)
-    if preview is not None and preview.suffix.lower() not in FORMATS:
-        raise UsageError(f"--preview {one_line(str(preview))}: name a picture, {_suffixes()}")
     job = Job(entry, None if output is None else output.path, kind, preview, coordinates)
     return job, [target for target in (output, *extras) if target is not None]
 
@@ -106,20 +126,36 @@ def _folder_of(entry: Input) -> Path | None:
     return None if entry.path is None else entry.path.parent
 
 
-def _target(name: str, entry: Input, ending: str, beside: Path | None, many: bool, option: str) -> _Target:
+def preview_target(name: str | None, entry: Input, beside: Path | None, many: bool) -> Target | None:
+    """Settle the name of a preview; None where none was asked for.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be a picture's name.
+    """
+    if name is None:
+        return None
+    target = _target(name, entry, ".preview.png", beside, many, "--preview")
+    if target.path.suffix.lower() not in FORMATS:
+        raise UsageError(f"--preview {one_line(str(target.path))}: name a picture, {_suffixes()}")
+    return target
+
+
+def _target(name: str, entry: Input, ending: str, beside: Path | None, many: bool, option: str) -> Target:
     if not name:
         if beside is None:
-            raise UsageError(f"{option} needs a name where the picture comes from stdin and goes to stdout")
-        return _Target(beside / (os.path.basename(entry.place) + ending), typed=False)
+            raise UsageError(f"{option} needs a name: the picture comes from stdin, which has none")
+        return Target(beside / (os.path.basename(entry.place) + ending), typed=False)
     if "\0" in name:
         raise UsageError(f"{option}: a null byte cannot be in a file name")
     if is_folder(name):
-        return _Target(Path(name, entry.place + ending), typed=False)
+        return Target(Path(name, entry.place + ending), typed=False)
     if many:
         if os.path.lexists(name):
             raise UsageError(f"{option} {one_line(name)} is a file, and there are several inputs: name a folder")
-        return _Target(Path(name, entry.place + ending), typed=False)
-    return _Target(Path(name), typed=True)
+        return Target(Path(name, entry.place + ending), typed=False)
+    return Target(Path(name), typed=True)
 
 
 def _format(path: Path, asked: str | None) -> str:
@@ -138,7 +174,7 @@ def _suffixes() -> str:
     return ", ".join(FORMATS)
 
 
-class _Checks:
+class Checks:
     """Remembers what was planned, and refuses what would replace something."""
 
     def __init__(self, inputs: Sequence[Input], overwrite: bool) -> None:
@@ -146,7 +182,7 @@ class _Checks:
         self.inputs = {key: entry.source for entry in inputs if entry.path is not None for key in _keys(entry.path)}
         self.planned: dict[object, str] = {}
 
-    def __call__(self, target: _Target, entry: Input) -> None:
+    def __call__(self, target: Target, entry: Input) -> None:
         path, shown = target.path, one_line(str(target.path))
         for key in _keys(path):
             if key in self.inputs:
@@ -172,3 +208,34 @@ def _keys(path: Path) -> Iterator[object]:
         return
     if status.st_ino:
         yield status.st_dev, status.st_ino
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Make the folder of a file; let an error name the file, not the temporary one, or none at all."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file, whole or not at all, and its folder.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; it names the file.
+    """
+    from pixtrim.result import write_whole
+
+    with writing(path):
+        write_whole(path, data)
+
+
+def encoded(picture: Image.Image, path: Path) -> bytes:
+    """Return a preview in the format that its name says."""
+    stream = io.BytesIO()
+    picture.save(stream, FORMATS[path.suffix.lower()].upper())
+    return stream.getvalue()

@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixtrim.cli.inputs import STDIN, expand
-from pixtrim.cli.outputs import FORMATS, STDOUT, Job, Wanted, plan
-from pixtrim.cli.show import INPUT, INTERNAL, SCHEMA, complain, fault, json_line, progress, table, usd, warn
-from pixtrim.errors import PixtrimError, UsageError
+from pixtrim.cli.inputs import STDIN, check_stdin, expand
+from pixtrim.cli.outputs import STDOUT, Job, Wanted, encoded, plan, write, writing
+from pixtrim.cli.show import SCHEMA, table, usd
+from pixtrim.cli.work import Outcome, attempt, carry_out
+from pixtrim.errors import UsageError
 from pixtrim.tokens import load_prices, resolve
 
 if TYPE_CHECKING:
     from pixtrim.result import Shrunk
 
-__all__ = ["Outcome", "do", "run"]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one job: a report, or an error; `data` is what goes to stdout."""
-
-    job: Job
-    report: dict[str, Any] | None = None
-    data: bytes | None = None
-    error: str = ""
-    code: int = 0
-    cause: Exception | None = None
+__all__ = ["do", "run"]
 
 
 def run(arguments: Namespace) -> int:
@@ -41,21 +27,13 @@ def run(arguments: Namespace) -> int:
     out = arguments.output
     without = Path(out) if out is not None and out != STDOUT else None
     inputs = expand(arguments.inputs, recursive=arguments.recursive, without=without)
-    if sum(entry.source == STDIN for entry in inputs) > 1:
-        raise UsageError("- (stdin) is given more than once")
+    check_stdin(inputs)
     wanted = Wanted(out, arguments.format, arguments.preview, arguments.map, arguments.overwrite)
     jobs = plan(inputs, wanted)
     to_stdout = any(job.output is None and job.input.problem is None for job in jobs)
-    _check_streams(arguments, jobs, to_stdout)
-
-    workers = min(arguments.workers or os.cpu_count() or 1, len(jobs))
-    outcomes = []
-    lines_on_terminal = arguments.json and sys.stdout is not None and sys.stdout.isatty()
-    with progress(len(jobs), not (arguments.quiet or lines_on_terminal)) as count:
-        for outcome in _work(jobs, _settings(arguments), workers):
-            _tell(outcome, arguments)
-            outcomes.append(outcome)
-            count()
+    _check_stdout(arguments, to_stdout)
+    settings = _settings(arguments)
+    outcomes = carry_out(jobs, lambda job: do(job, settings), arguments)
     if not arguments.quiet and not arguments.json:
         _summary(outcomes, sys.stderr if to_stdout else sys.stdout)
     return max(outcome.code for outcome in outcomes)
@@ -67,13 +45,11 @@ def _check(arguments: Namespace) -> None:
         load_prices(arguments.prices)
 
 
-def _check_streams(arguments: Namespace, jobs: Sequence[Job], to_stdout: bool) -> None:
+def _check_stdout(arguments: Namespace, to_stdout: bool) -> None:
     if to_stdout and arguments.json:
         raise UsageError("the picture and --json cannot both go to stdout: name a file with -o FILE")
     if to_stdout and (sys.stdout is None or sys.stdout.isatty()):
         raise UsageError("a picture is not written to a terminal: name a file with -o FILE, or redirect stdout")
-    if any(job.input.source == STDIN for job in jobs) and (sys.stdin is None or sys.stdin.isatty()):
-        raise UsageError("- reads a picture from stdin, which is a terminal here: redirect a file to it")
 
 
 def _settings(arguments: Namespace) -> dict[str, Any]:
@@ -94,36 +70,9 @@ def _settings(arguments: Namespace) -> dict[str, Any]:
 # --- the work ------------------------------------------------------------------------------------------------------
 
 
-def _work(jobs: Sequence[Job], settings: dict[str, Any], workers: int) -> Iterator[Outcome]:
-    """Do the jobs and yield what became of them, in their order.
-
-    Threads suffice: decoding, the kernels and encoding release the interpreter lock. An interruption cancels what
-    has not begun and waits for the rest.
-    """
-    if workers == 1:
-        yield from (do(job, settings) for job in jobs)
-        return
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(workers) as pool:
-        yield from pool.map(lambda job: do(job, settings), jobs)
-
-
 def do(job: Job, settings: dict[str, Any]) -> Outcome:
     """Do one job; whatever goes wrong becomes an outcome, so that it does not stop the others."""
-    if job.input.problem is not None:
-        return Outcome(job, error=f"{job.input.source}: {job.input.problem}", code=INPUT)
-    try:
-        return _shrink(job, settings)
-    except PixtrimError as error:
-        return Outcome(job, error=str(error), code=error.exit_code)
-    except MemoryError:
-        return Outcome(job, error=f"{job.input.source}: not enough memory; use fewer --workers", code=INPUT)
-    except OSError as error:
-        where = os.fsdecode(error.filename or job.input.source)
-        return Outcome(job, error=f"{where}: cannot be written ({error.strerror or error})", code=INPUT)
-    except Exception as error:
-        return Outcome(job, error=f"{job.input.source}: {fault(error)}", code=INTERNAL, cause=error)
+    return attempt(job.input, lambda: _shrink(job, settings))
 
 
 def _shrink(job: Job, settings: dict[str, Any]) -> Outcome:
@@ -135,68 +84,25 @@ def _shrink(job: Job, settings: dict[str, Any]) -> Outcome:
     )
     data = _save(shrunk, job)
     if job.preview is not None:
-        _write(job.preview, _encoded_preview(shrunk, job.preview))
+        write(job.preview, encoded(shrunk.preview(), job.preview))
     if job.map is not None:
-        _write(job.map, shrunk.coordinates.to_json().encode("ascii") + b"\n")
+        write(job.map, shrunk.coordinates.to_json().encode("ascii") + b"\n")
     report = shrunk.report.to_dict()
     named = {"input": job.input.source, "output": STDOUT if job.output is None else str(job.output)}
     extras = {"preview": job.preview, "map": job.map}
     files = {key: None if path is None else str(path) for key, path in extras.items()}
-    return Outcome(job, {**report, "schema": SCHEMA, **named, **files}, data)
+    return Outcome(job.input.source, {**report, "schema": SCHEMA, **named, **files}, data)
 
 
 def _save(shrunk: Shrunk, job: Job) -> bytes | None:
     if job.output is None:
         return shrunk.encode(job.format)
-    with _writing(job.output):
+    with writing(job.output):
         shrunk.save(job.output)
     return None
 
 
-def _write(path: Path, data: bytes) -> None:
-    from pixtrim.result import write_whole
-
-    with _writing(path):
-        write_whole(path, data)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Make the folder of a file; let an error name the file, not the temporary one, or none at all."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield
-    except OSError as error:
-        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
-
-
-def _encoded_preview(shrunk: Shrunk, path: Path) -> bytes:
-    import io
-
-    stream = io.BytesIO()
-    shrunk.preview().save(stream, FORMATS[path.suffix.lower()].upper())
-    return stream.getvalue()
-
-
 # --- telling -------------------------------------------------------------------------------------------------------
-
-
-def _tell(outcome: Outcome, arguments: Namespace) -> None:
-    """Write what cannot wait for the end: the picture itself, JSON, errors and warnings."""
-    if outcome.report is None:
-        complain(outcome.error, outcome.cause if arguments.debug else None)
-        if arguments.json:
-            source = outcome.job.input.source
-            json_line({"schema": SCHEMA, "input": source, "error": outcome.error, "exit_code": outcome.code})
-        return
-    if outcome.data is not None:
-        sys.stdout.buffer.write(outcome.data)
-        sys.stdout.buffer.flush()
-    if arguments.json:
-        json_line(outcome.report)
-    elif not arguments.quiet:
-        for warning in outcome.report["warnings"]:
-            warn(f"{outcome.job.input.source}: {warning}")
 
 
 def _summary(outcomes: Sequence[Outcome], stream: Any) -> None:
