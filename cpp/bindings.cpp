@@ -1,7 +1,5 @@
-// The Python module pixtrim._native: checks arguments, releases the GIL, calls the kernels. The only file that knows Python.
-#include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
-
+// The Python module pixtrim._native: checks arguments, releases the GIL, calls the kernels. This file knows Python, and with it
+// arguments.hpp and bindings_tokens.cpp; no other does.
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
@@ -10,69 +8,19 @@
 #include <string>
 #include <vector>
 
-#include "dispatch.hpp"
+#include "arguments.hpp"
 #include "parallel.hpp"
-
-namespace nb = nanobind;
-using namespace nb::literals;
 
 namespace pixtrim {
 namespace {
 
-using Pixels = nb::ndarray<const std::uint8_t, nb::shape<-1, -1, 3>, nb::c_contig, nb::device::cpu>;
 using OutPixels = nb::ndarray<std::uint8_t, nb::shape<-1, -1, 3>, nb::c_contig, nb::device::cpu>;
 using Indices = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Fixed = nb::ndarray<const std::int16_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Words = nb::ndarray<const std::uint64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
-constexpr long long kMaxThreads = 256;
-
-/// The type of an object, and what makes it another array than the one expected.
-std::string described(nb::handle object) {
-    const auto text = [](nb::handle any) { return std::string(nb::str(any).c_str()); };
-    std::string said = text(object.type().attr("__name__"));
-    for (const char* name : {"dtype", "shape"}) {
-        if (nb::hasattr(object, name)) said += " " + text(object.attr(name));
-    }
-    return said;
-}
-
-/// The object as an array of exactly that type, without a copy.
-template <class Array>
-Array array_of(nb::handle object, const char* name, const char* expected) {
-    Array array;
-    if (!nb::try_cast(object, array, false)) {
-        throw nb::type_error((std::string(name) + " must be " + expected + ", got " + described(object)).c_str());
-    }
-    return array;
-}
-
-void check_range(const char* name, long long value, long long low, long long high) {
-    if (value >= low && value <= high) return;
-    throw nb::value_error((std::string(name) + " must be from " + std::to_string(low) + " to " + std::to_string(high) +
-                           ", got " + std::to_string(value)).c_str());
-}
-
-/// The kernels of a level by its name; the empty name is the widest level.
-const Kernels& kernels_of(const char* level) {
-    if (*level == '\0') return levels().back();
-    std::string known;
-    for (const Kernels& kernels : levels()) {
-        if (std::string(level) == kernels.level) return kernels;
-        known += std::string(known.empty() ? "" : ", ") + kernels.level;
-    }
-    throw nb::value_error(("level must be one of " + known + ", got " + level).c_str());
-}
-
-/// Hands memory over to a new NumPy array.
-template <class T, class... Sizes>
-nb::object array_from(std::unique_ptr<T[]> data, Sizes... sizes) {
-    nb::capsule owner(data.get(), [](void* p) noexcept { delete[] static_cast<T*>(p); });
-    return nb::cast(nb::ndarray<nb::numpy, T>(data.release(), {static_cast<std::size_t>(sizes)...}, owner));
-}
-
 nb::tuple change_bits(nb::handle object, long long threshold, long long threads, const char* level) {
-    const auto pixels = array_of<Pixels>(object, "pixels", "a C-contiguous uint8 array of shape (H, W, 3)");
+    const auto pixels = array_of<Pixels>(object, "pixels", kPixels);
     check_range("threshold", threshold, 0, 255);
     check_range("threads", threads, 1, kMaxThreads);
     const Kernels& kernels = kernels_of(level);
@@ -163,7 +111,7 @@ void check_fits(const char* name, const char* what, std::size_t count, long long
 
 void gather(nb::handle object, nb::handle row_indices, nb::handle column_indices, nb::handle out_object, long long y,
             long long x, long long threads, const char* level) {
-    const auto pixels = array_of<Pixels>(object, "pixels", "a C-contiguous uint8 array of shape (H, W, 3)");
+    const auto pixels = array_of<Pixels>(object, "pixels", kPixels);
     const auto rows = indices_of(row_indices, "rows", pixels.shape(0));
     const auto columns = indices_of(column_indices, "columns", pixels.shape(1));
     const auto out = array_of<OutPixels>(out_object, "out", "a writable C-contiguous uint8 array of shape (H, W, 3)");
@@ -227,7 +175,7 @@ Axis axis_of(nb::handle starts_object, nb::handle weights_object, const std::str
 
 nb::object resample(nb::handle object, nb::handle row_starts, nb::handle row_weights, nb::handle column_starts,
                     nb::handle column_weights, long long threads, const char* level) {
-    const auto pixels = array_of<Pixels>(object, "pixels", "a C-contiguous uint8 array of shape (H, W, 3)");
+    const auto pixels = array_of<Pixels>(object, "pixels", kPixels);
     const Axis rows = axis_of(row_starts, row_weights, "row", pixels.shape(0));
     const Axis columns = axis_of(column_starts, column_weights, "column", pixels.shape(1));
     check_range("threads", threads, 1, kMaxThreads);
@@ -272,4 +220,5 @@ NB_MODULE(_native, module) {
     module.def("resample", &pixtrim::resample, "pixels"_a.none(), "row_starts"_a.none(), "row_weights"_a.none(),
                "column_starts"_a.none(), "column_weights"_a.none(), "threads"_a = 1, nb::kw_only(), "level"_a = "",
                "As pixtrim.kernels.reference.resample.");
+    pixtrim::bind_tokens(module);
 }

@@ -1,18 +1,9 @@
 // Counts of set bits along the rows and the columns of a box of a bit map.
+#include "flags.hpp"
 #include "kernels.hpp"
 
 namespace pixtrim::PIXTRIM_LEVEL {
 namespace {
-
-/// The number of set bits, written out because a plain formula is vectorised at every level.
-inline std::int32_t set_bits(std::uint64_t word) {
-    word -= word >> 1 & 0x5555555555555555u;
-    word = (word & 0x3333333333333333u) + (word >> 2 & 0x3333333333333333u);
-    word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0fu;
-    word += word >> 8;
-    word += word >> 16;
-    return static_cast<std::int32_t>((word + (word >> 32)) & 0x7f);
-}
 
 constexpr int kPlanes = 8;              // counters of 8 bits
 constexpr std::size_t kRows = 255;      // hold this many rows

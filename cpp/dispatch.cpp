@@ -12,8 +12,11 @@
 #endif
 #endif
 
-#define PIXTRIM_KERNELS(level) \
-    Kernels { #level, level::change_bits, level::row_counts, level::column_counts, level::gather, level::resample }
+#define PIXTRIM_KERNELS(level)                                                                                       \
+    Kernels {                                                                                                        \
+        #level, level::change_bits, level::row_counts, level::column_counts, level::gather, level::resample,         \
+            level::match_blocks, level::predict, level::landmarks                                                    \
+    }
 
 namespace pixtrim {
 namespace {

@@ -17,6 +17,9 @@ struct Kernels {
     decltype(&baseline::column_counts) column_counts;
     decltype(&baseline::gather) gather;
     decltype(&baseline::resample) resample;
+    decltype(&baseline::match_blocks) match_blocks;
+    decltype(&baseline::predict) predict;
+    decltype(&baseline::landmarks) landmarks;
 };
 
 /// The levels that this machine runs, from the narrowest ("baseline") to the widest; looked up once.

@@ -1,8 +1,8 @@
 // The kernels of one vector level, in a namespace that bears the level's name.
 //
 // Every kernel is compiled once per level, so this header has no include guard: set PIXTRIM_LEVEL, then include it. The
-// definitions are the NumPy functions of the same names in src/pixtrim/kernels/reference.py; each level gives their results
-// bit for bit. Nothing here checks its arguments: bindings.cpp does.
+// definitions are the NumPy functions of the same names in src/pixtrim/kernels/reference; each level gives their results
+// bit for bit. Nothing here checks its arguments: the bindings do.
 #include "views.hpp"
 
 #ifndef PIXTRIM_LEVEL
@@ -28,5 +28,17 @@ void gather(Picture picture, const std::int32_t* indices, Runs columns, Rows row
 /// 3 * picture.width + kSlack values; the last kSlack are zero and stay so.
 void resample(Picture picture, Weights vertical, Weights horizontal, std::size_t width, Rows rows, std::int16_t* scratch,
               Target target);
+
+/// Sets matches[i], for each i of `pairs`, to whether the block at corners[i] of the picture matches the one at other_corners[i]
+/// of the other.
+void match_blocks(Picture picture, const Place* corners, Picture other, const Place* other_corners, std::size_t height,
+                  std::size_t width, Tolerance tolerance, Rows pairs, bool* matches);
+
+/// Writes the source of every token.
+void predict(Tokens tokens, Selector selector, Tolerance tolerance, Notes notes, std::int32_t* sources);
+
+/// Writes the hashes and the places of the windows of `rows` that are chosen, in raster order, and returns their number. There
+/// must be room for a window at each pixel of the rows.
+std::size_t landmarks(Picture picture, std::uint64_t rarity, Rows rows, std::uint64_t* keys, Place* places);
 
 }  // namespace pixtrim::PIXTRIM_LEVEL

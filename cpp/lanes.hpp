@@ -1,6 +1,7 @@
 // The few operations that compilers do not find in a plain loop, per vector level. The only place with intrinsics.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -121,6 +122,91 @@ inline std::uint32_t weigh_pixels(const std::int16_t* values, const std::int16_t
     std::memcpy(&pixel, bytes, 4);
     return pixel;
 #endif
+}
+
+#if defined(__AVX2__)
+
+constexpr std::size_t kRowLanes = 32;  // bytes compared at a time
+
+inline __m256i load_bytes(const std::uint8_t* bytes) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes)); }
+
+/// |a - b| of kRowLanes bytes.
+inline __m256i absolute_difference(__m256i a, __m256i b) { return _mm256_or_si256(_mm256_subs_epu8(a, b), _mm256_subs_epu8(b, a)); }
+
+/// Calls step(x, y) for the bytes of two rows, of kRowLanes or more bytes, each of them once; where a step has too many, those
+/// that were there before are zero in both.
+template <class Step>
+inline void for_row_lanes(const std::uint8_t* a, const std::uint8_t* b, std::size_t bytes, Step step) {
+    std::size_t i = 0;
+    for (; i + kRowLanes <= bytes; i += kRowLanes) step(load_bytes(a + i), load_bytes(b + i));
+    if (i == bytes) return;
+    // The last bytes of the row, without those of the step before.
+    const __m256i places = _mm256_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,
+                                            24, 25, 26, 27, 28, 29, 30, 31);
+    const __m256i fresh = _mm256_cmpgt_epi8(places, _mm256_set1_epi8(static_cast<char>(kRowLanes - 1 - (bytes - i))));
+    const std::size_t last = bytes - kRowLanes;
+    step(_mm256_and_si256(load_bytes(a + last), fresh), _mm256_and_si256(load_bytes(b + last), fresh));
+}
+
+#endif
+
+/// Whether |a[i] - b[i]| > limit for any of the bytes.
+inline bool any_exceeds(const std::uint8_t* a, const std::uint8_t* b, std::size_t bytes, std::uint8_t limit) {
+#if defined(__AVX2__)
+    if (bytes >= kRowLanes) {
+        const __m256i limits = _mm256_set1_epi8(static_cast<char>(limit));
+        __m256i excess = _mm256_setzero_si256();
+        for_row_lanes(a, b, bytes, [&](__m256i x, __m256i y) {
+            excess = _mm256_or_si256(excess, _mm256_subs_epu8(absolute_difference(x, y), limits));
+        });
+        return !_mm256_testz_si256(excess, excess);
+    }
+#endif
+    std::uint8_t excess = 0;
+    for (std::size_t i = 0; i < bytes; ++i) {
+        const std::uint8_t difference = a[i] > b[i] ? a[i] - b[i] : b[i] - a[i];
+        excess |= difference > limit;
+    }
+    return excess != 0;
+}
+
+/// The sum of |a[i] - b[i]|, for up to 2^16 bytes.
+inline std::uint32_t sum_of_differences(const std::uint8_t* a, const std::uint8_t* b, std::size_t bytes) {
+#if defined(__AVX2__)
+    if (bytes >= kRowLanes) {
+        __m256i sums = _mm256_setzero_si256();
+        for_row_lanes(a, b, bytes, [&](__m256i x, __m256i y) { sums = _mm256_add_epi64(sums, _mm256_sad_epu8(x, y)); });
+        const __m128i half = _mm_add_epi64(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+        return static_cast<std::uint32_t>(_mm_cvtsi128_si32(half)) + static_cast<std::uint32_t>(_mm_extract_epi32(half, 2));
+    }
+#endif
+    std::uint32_t sum = 0;
+    for (std::size_t i = 0; i < bytes; ++i) sum += static_cast<std::uint32_t>(a[i] > b[i] ? a[i] - b[i] : b[i] - a[i]);
+    return sum;
+}
+
+/// The sum of (a[i] - b[i])^2, for up to 2^15 bytes.
+inline std::uint32_t sum_of_squares(const std::uint8_t* a, const std::uint8_t* b, std::size_t bytes) {
+#if defined(__AVX2__)
+    if (bytes >= kRowLanes) {
+        const __m256i zero = _mm256_setzero_si256();
+        __m256i sums = zero;
+        for_row_lanes(a, b, bytes, [&](__m256i x, __m256i y) {
+            const __m256i difference = absolute_difference(x, y);
+            const __m256i low = _mm256_unpacklo_epi8(difference, zero), high = _mm256_unpackhi_epi8(difference, zero);
+            sums = _mm256_add_epi32(sums, _mm256_add_epi32(_mm256_madd_epi16(low, low), _mm256_madd_epi16(high, high)));
+        });
+        __m128i half = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+        half = _mm_add_epi32(half, _mm_srli_si128(half, 8));
+        return static_cast<std::uint32_t>(_mm_cvtsi128_si32(half)) + static_cast<std::uint32_t>(_mm_extract_epi32(half, 1));
+    }
+#endif
+    std::uint32_t sum = 0;
+    for (std::size_t i = 0; i < bytes; ++i) {
+        const int difference = a[i] - b[i];
+        sum += static_cast<std::uint32_t>(difference * difference);
+    }
+    return sum;
 }
 
 }  // namespace

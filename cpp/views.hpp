@@ -66,4 +66,43 @@ constexpr std::size_t kWeightBlock = 4;
 /// What a row of the resampling's intermediate result needs behind its last value, readable and of no effect.
 constexpr std::size_t kSlack = 16;
 
+/// The upper left pixel of a block, or the way from one to another.
+struct Place {
+    std::int32_t y, x;
+};
+
+/// What is measured over the bytes of two blocks: whether they differ, the largest absolute difference, the sum of the absolute
+/// differences, or the sum of their squares.
+enum class Measure { difference, largest, sum, squares };
+
+/// Two blocks match where the measure is at most the limit: 0 for Measure::difference, at most 255 for Measure::largest.
+struct Tolerance {
+    Measure measure;
+    std::uint64_t limit;
+};
+
+constexpr std::size_t kMaxSide = 1024;  // pixels of a block
+
+/// A picture in tokens of height x width pixels, in `rows` rows of `columns`, and a reference picture, from which a token can be
+/// taken at each of the displacements. Without a reference there are none.
+struct Tokens {
+    Picture picture;
+    std::size_t height, width, rows, columns;
+    Picture reference;
+    const Place* offsets;
+    std::size_t offset_count;
+};
+
+enum class Selector { raster, serpentine, pred_2d, pred_near, unique };
+
+/// Memory for the selectors that remember more than the sources; those before Selector::pred_near need none. `slots` are a power
+/// of two, at least two for each token, and zero; the other arrays have an element for each token, and `uses` is zero.
+struct Notes {
+    std::int32_t* labels;
+    std::int32_t* uses;
+    std::uint64_t* sums;
+    std::int32_t* slots;
+    std::size_t slot_count;
+};
+
 }  // namespace pixtrim

@@ -4,11 +4,15 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <memory>
 #include <random>
 #include <vector>
 
+#include "blocks.hpp"
 #include "dispatch.hpp"
 #include "parallel.hpp"
+#include "prediction.hpp"
 
 namespace {
 
@@ -173,7 +177,141 @@ void check_resample(const Kernels& kernels, const Case& c, std::size_t threads) 
     expect(out == expected, "resample", kernels.level, c);
 }
 
+Rule random_rule(std::size_t values) {
+    const std::uint64_t limit = random_below(3) ? random_below(6) : random_below(256);
+    switch (random_below(4)) {
+        case 0: return {Measure::difference, 0};
+        case 1: return {Measure::largest, limit};
+        case 2: return {Measure::sum, limit * values};
+        default: return {Measure::squares, limit * limit * values};
+    }
+}
+
+void check_match_blocks(const Kernels& kernels, const Case& c, const Case& other, std::size_t threads) {
+    const std::size_t height = 1 + random_below(std::min({c.height, other.height, std::size_t{40}}));
+    const std::size_t width = 1 + random_below(std::min({c.width, other.width, std::size_t{40}}));
+    const Rule rule = random_rule(3 * height * width);
+    const auto corner = [&](const Case& in) {
+        return Place{static_cast<std::int32_t>(random_below(in.height - height + 1)),
+                     static_cast<std::int32_t>(random_below(in.width - width + 1))};
+    };
+    std::vector<Place> corners, other_corners;
+    for (int i = 0; i < 20; ++i) corners.push_back(corner(c)), other_corners.push_back(corner(other));
+    const std::unique_ptr<bool[]> matches(new bool[corners.size()]);
+    for_bands(corners.size(), threads, [&](Rows pairs) {
+        kernels.match_blocks(c.picture(), corners.data(), other.picture(), other_corners.data(), height, width,
+                             {rule.measure, rule.limit}, pairs, matches.get());
+    });
+    const auto bytes = [&](const Case& in, Place place) {
+        return block(in.picture(), static_cast<std::size_t>(place.y), static_cast<std::size_t>(place.x), height, width);
+    };
+    for (std::size_t i = 0; i < corners.size(); ++i) {
+        expect(matches[i] == rule.match(bytes(c, corners[i]), bytes(other, other_corners[i])), "match_blocks", kernels.level, c);
+    }
+}
+
+/// A picture whose tokens are few different ones, some of them with a byte that is off by one.
+Case random_tokens(std::size_t rows, std::size_t columns, std::size_t height, std::size_t width) {
+    Case c{std::vector<std::uint8_t>(3 * rows * height * columns * width), rows * height, columns * width, 0};
+    std::vector<Case> kinds;
+    for (std::size_t i = 0, count = 1 + random_below(4); i < count; ++i) kinds.push_back(random_case(height, width));
+    for (std::size_t token = 0; token < rows * columns; ++token) {
+        Case kind = kinds[random_below(kinds.size())];
+        if (random_below(6) == 0) kind.pixels[random_below(kind.pixels.size())] ^= 1;
+        for (std::size_t y = 0; y < height; ++y) {
+            const std::size_t to = 3 * ((token / columns * height + y) * c.width + token % columns * width);
+            std::copy_n(&kind.pixels[3 * y * width], 3 * width, &c.pixels[to]);
+        }
+    }
+    return c;
+}
+
+void check_predict(const Kernels& kernels) {
+    const std::size_t height = 1 + random_below(6), width = 1 + random_below(40);
+    const std::size_t rows = 1 + random_below(10), columns = 1 + random_below(10), count = rows * columns;
+    const Case c = random_tokens(rows, columns, height, width);
+    const Case reference = random_below(2) ? c : random_case(1 + random_below(20), 1 + random_below(200));
+    std::vector<Place> offsets(random_below(4), Place{0, 0});
+    for (std::size_t k = random_below(2); k < offsets.size(); ++k) {
+        const auto away = [](std::size_t side) {
+            const auto tokens = static_cast<std::int32_t>(side) * (static_cast<std::int32_t>(random_below(5)) - 2);
+            return random_below(2) ? tokens : tokens + static_cast<std::int32_t>(random_below(5)) - 2;
+        };
+        offsets[k] = {away(height), away(width)};
+    }
+    const Tokens tokens{c.picture(), height, width, rows, columns, reference.picture(), offsets.data(), offsets.size()};
+    const Rule rule = random_rule(3 * height * width);
+    for (int number = 0; number <= static_cast<int>(Selector::unique); ++number) {
+        const auto selector = static_cast<Selector>(number);
+        std::size_t slot_count = 1;
+        while (slot_count < 2 * count) slot_count *= 2;
+        std::vector<std::int32_t> labels(count, 99), uses(count), slots(slot_count), sources(count, -1);
+        std::vector<std::uint64_t> sums(count, 99);
+        kernels.predict(tokens, selector, {rule.measure, rule.limit},
+                        {labels.data(), uses.data(), sums.data(), slots.data(), slots.size()}, sources.data());
+        expect(sources == Prediction(tokens, selector, rule).all(), "predict", kernels.level, c);
+    }
+}
+
+/// Two tokens that differ although they have the same hash: contents alone decide.
+void check_collision(const Kernels& kernels) {
+    constexpr std::size_t kHeight = 2, kWidth = 16, kNext = 32;  // the word so many bytes behind the first follows it in its chain
+    Case c = random_case(kHeight, 2 * kWidth);
+    for (std::size_t y = 0; y < kHeight; ++y) std::copy_n(&c.pixels[6 * y * kWidth], 3 * kWidth, &c.pixels[(6 * y + 3) * kWidth]);
+    const Block left = block_at(c.picture(), 0, 0), right = block_at(c.picture(), 0, kWidth);
+    c.pixels[3 * kWidth] ^= 1;
+    const std::uint64_t wrong = stirred(1, word_at(left.first)) ^ stirred(1, word_at(right.first));
+    const std::uint64_t mended = word_at(right.first + kNext) ^ wrong;
+    std::memcpy(&c.pixels[3 * kWidth + kNext], &mended, sizeof mended);
+    const BlockSize size{kHeight, 3 * kWidth};
+    expect(hash_of(left, size) == hash_of(right, size), "the making of a collision for predict", kernels.level, c);
+    const Tokens tokens{c.picture(), kHeight, kWidth, 1, 2, {nullptr, 0, 0}, nullptr, 0};
+    std::vector<std::int32_t> labels(2), uses(2), slots(4), sources(2, -1);
+    std::vector<std::uint64_t> sums(2);
+    kernels.predict(tokens, Selector::unique, {Measure::difference, 0},
+                    {labels.data(), uses.data(), sums.data(), slots.data(), 4}, sources.data());
+    expect(sources == std::vector<std::int32_t>{0, 1}, "predict", kernels.level, c);
+}
+
+/// The picture with most of its pixels in the colour of the first one.
+Case thinned_out(Case c) {
+    const std::size_t rarity = std::size_t{1} << random_below(7);
+    for (std::size_t i = 1; i < c.height * c.width; ++i) {
+        if (random_below(rarity)) std::copy_n(&c.pixels[0], 3, &c.pixels[3 * i]);
+    }
+    return c;
+}
+
+void check_landmarks(const Kernels& kernels, const Case& c) {
+    const std::uint64_t rarity = random_below(2) ? 1 + random_below(9) : 1;
+    std::vector<std::uint64_t> keys(c.height * c.width), expected_keys;
+    std::vector<Place> places(keys.size()), expected_places;
+    const std::size_t found = kernels.landmarks(c.picture(), rarity, {0, c.height}, keys.data(), places.data());
+    for (std::size_t y = 0; y < c.height; ++y) {
+        for (std::size_t x = 0; x + 32 <= c.width; ++x) {
+            std::uint64_t hash = 0;
+            int changes = 0;
+            for (std::size_t i = x; i < x + 32; ++i) {
+                const std::uint8_t* pixel = &c.pixels[3 * (y * c.width + i)];
+                hash = hash * 0x9e3779b97f4a7c15u + (std::uint64_t{pixel[0]} << 16 | std::uint64_t{pixel[1]} << 8 | pixel[2]);
+                changes += i > x && !std::equal(pixel, pixel + 3, pixel - 3);
+            }
+            hash = (hash ^ hash >> 32) * 0xd6e8feb86659fd93u;
+            hash ^= hash >> 32;
+            if (hash % rarity || changes < 4) continue;
+            expected_keys.push_back(hash);
+            expected_places.push_back({static_cast<std::int32_t>(y), static_cast<std::int32_t>(x)});
+        }
+    }
+    keys.resize(found);
+    places.resize(found);
+    const auto same = [](Place a, Place b) { return a.y == b.y && a.x == b.x; };
+    expect(keys == expected_keys && std::equal(places.begin(), places.end(), expected_places.begin(), expected_places.end(), same),
+           "landmarks", kernels.level, c);
+}
+
 void check(const Case& c) {
+    const Case other = random_case(1 + random_below(12), 1 + random_below(70));
     for (const Kernels& kernels : levels()) {
         check_counts(kernels, c, check_change_bits(kernels, c, 1));
         check_change_bits(kernels, c, 3);
@@ -181,7 +319,11 @@ void check(const Case& c) {
         for (std::size_t threads : {1, 3}) {
             check_gather(kernels, c, threads);
             check_resample(kernels, c, threads);
+            check_match_blocks(kernels, c, random_below(2) ? c : other, threads);
         }
+        for (int i = 0; i < 3; ++i) check_predict(kernels);
+        check_collision(kernels);
+        check_landmarks(kernels, thinned_out(c));
     }
 }
 

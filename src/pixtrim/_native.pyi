@@ -37,3 +37,31 @@ def resample(
     *,
     level: str = "",
 ) -> NDArray[np.uint8]: ...
+def match_blocks(
+    pixels: NDArray[np.uint8],
+    corners: NDArray[np.int32],
+    other: NDArray[np.uint8],
+    other_corners: NDArray[np.int32],
+    height: int,
+    width: int,
+    metric: int,
+    limit: int,
+    threads: int = 1,
+    *,
+    level: str = "",
+) -> NDArray[np.bool_]: ...
+def predict(
+    pixels: NDArray[np.uint8],
+    token_h: int,
+    token_w: int,
+    selector: int,
+    metric: int,
+    limit: int,
+    reference: NDArray[np.uint8] | None = None,
+    offsets: NDArray[np.int32] | None = None,
+    *,
+    level: str = "",
+) -> NDArray[np.int32]: ...
+def landmarks(
+    pixels: NDArray[np.uint8], rarity: int, *, level: str = ""
+) -> tuple[NDArray[np.uint64], NDArray[np.int32]]: ...

@@ -8,15 +8,37 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["BACKEND", "change_bits", "column_counts", "gather", "resample", "row_counts"]
+__all__ = [
+    "BACKEND",
+    "change_bits",
+    "column_counts",
+    "gather",
+    "landmarks",
+    "match_blocks",
+    "predict",
+    "resample",
+    "row_counts",
+]
 
 try:
-    from pixtrim._native import change_bits, column_counts, gather, resample, row_counts
+    from pixtrim._native import (
+        change_bits,
+        column_counts,
+        gather,
+        landmarks,
+        match_blocks,
+        predict,
+        resample,
+        row_counts,
+    )
 except ModuleNotFoundError:  # not built; one that is there but broken raises a plain ImportError, which stays visible
     from pixtrim.kernels.reference import (  # type: ignore[assignment]
         change_bits,
         column_counts,
         gather,
+        landmarks,
+        match_blocks,
+        predict,
         resample,
         row_counts,
     )

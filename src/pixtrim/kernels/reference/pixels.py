@@ -1,6 +1,5 @@
-"""The definition of every kernel, in NumPy.
+"""The kernels on the pixels of whole pictures.
 
-The native module has functions of the same names and arguments, and gives the same results bit for bit.
 A *bit map* is a uint64 array of shape (H, ceil(W / 64)): pixel (y, x) is bit ``x % 64`` of word ``[y, x // 64]``, and
 the bits past the width are zero.
 """
@@ -13,10 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixtrim.kernels.filters import WEIGHT_BITS
+from pixtrim.kernels.reference.checks import (
+    MAX_THREADS,
+    PIXELS,
+    check_array,
+    check_fits,
+    check_indices,
+    check_range,
+    check_weights,
+)
 
 __all__ = ["change_bits", "column_counts", "gather", "resample", "row_counts"]
-
-MAX_THREADS = 256
 
 Pixels = NDArray[np.uint8]
 Bits = NDArray[np.uint64]
@@ -24,10 +30,7 @@ Counts = NDArray[np.int32]
 Indices = NDArray[np.int32]
 Weights = NDArray[np.int16]
 
-_PIXELS = "a C-contiguous uint8 array of shape (H, W, 3)"
-_INDICES = "a C-contiguous int32 array of shape (N,)"
 _MIDDLE_BITS = 6  # fractional bits of a picture that is resampled along one axis
-_MAX_WEIGHT = 1 << 15  # the largest sum of absolute weights with which no sum of `resample` leaves its integers
 
 
 def change_bits(pixels: Pixels, threshold: int, threads: int = 1) -> tuple[Bits, Bits]:
@@ -65,9 +68,9 @@ def change_bits(pixels: Pixels, threshold: int, threads: int = 1) -> tuple[Bits,
     >>> down.tolist(), right.tolist()
     ([[0], [4]], [[0], [4]])
     """
-    _check_array("pixels", pixels, np.uint8, (None, None, 3), _PIXELS)
-    _check_range("threshold", threshold, 0, 255)
-    _check_range("threads", threads, 1, MAX_THREADS)
+    check_array("pixels", pixels, np.uint8, (None, None, 3), PIXELS)
+    check_range("threshold", threshold, 0, 255)
+    check_range("threads", threads, 1, MAX_THREADS)
     down = np.zeros(pixels.shape[:2], np.bool_)
     right = np.zeros(pixels.shape[:2], np.bool_)
     down[1:] = _differs(pixels[1:], pixels[:-1], threshold)
@@ -159,13 +162,13 @@ def gather(pixels: Pixels, rows: Indices, columns: Indices, out: Pixels, y: int,
     >>> out[..., 0].tolist()
     [[9, 2, 3], [9, 9, 9]]
     """
-    _check_array("pixels", pixels, np.uint8, (None, None, 3), _PIXELS)
-    _check_indices("rows", rows, pixels.shape[0])
-    _check_indices("columns", columns, pixels.shape[1])
-    _check_array("out", out, np.uint8, (None, None, 3), "a writable C-contiguous uint8 array of shape (H, W, 3)", True)
-    _check_fits("y", "rows", len(rows), y, out.shape[0])
-    _check_fits("x", "columns", len(columns), x, out.shape[1])
-    _check_range("threads", threads, 1, MAX_THREADS)
+    check_array("pixels", pixels, np.uint8, (None, None, 3), PIXELS)
+    check_indices("rows", rows, pixels.shape[0])
+    check_indices("columns", columns, pixels.shape[1])
+    check_array("out", out, np.uint8, (None, None, 3), "a writable C-contiguous uint8 array of shape (H, W, 3)", True)
+    check_fits("y", "rows", len(rows), y, out.shape[0])
+    check_fits("x", "columns", len(columns), x, out.shape[1])
+    check_range("threads", threads, 1, MAX_THREADS)
     if np.may_share_memory(pixels, out):
         raise ValueError("out must not share memory with pixels")
     out[y : y + len(rows), x : x + len(columns)] = pixels[np.ix_(rows, columns)]
@@ -217,10 +220,10 @@ def resample(
     >>> resample(pixels, start, one, start, half).tolist()
     [[[50, 25, 6]]]
     """
-    _check_array("pixels", pixels, np.uint8, (None, None, 3), _PIXELS)
-    _check_weights("row", row_starts, row_weights, pixels.shape[0])
-    _check_weights("column", column_starts, column_weights, pixels.shape[1])
-    _check_range("threads", threads, 1, MAX_THREADS)
+    check_array("pixels", pixels, np.uint8, (None, None, 3), PIXELS)
+    check_weights("row", row_starts, row_weights, pixels.shape[0])
+    check_weights("column", column_starts, column_weights, pixels.shape[1])
+    check_range("threads", threads, 1, MAX_THREADS)
     middle = _weighted(pixels, row_starts, row_weights, WEIGHT_BITS - _MIDDLE_BITS)
     turned = _weighted(middle.swapaxes(0, 1), column_starts, column_weights, WEIGHT_BITS + _MIDDLE_BITS)
     return np.ascontiguousarray(np.clip(turned.swapaxes(0, 1), 0, 255), np.uint8)
@@ -248,69 +251,10 @@ def _packed(flags: NDArray[np.bool_]) -> Bits:
 
 def _box(bits: Bits, y0: int, y1: int, x0: int, x1: int) -> NDArray[np.uint8]:
     """Return the bits of a box as uint8 (rows, columns) of 0 and 1."""
-    _check_array("bits", bits, np.uint64, (None, None), "a C-contiguous uint64 array of shape (H, words)")
-    _check_range("y1", y1, 0, bits.shape[0])
-    _check_range("y0", y0, 0, y1)
-    _check_range("x1", x1, 0, 64 * bits.shape[1])
-    _check_range("x0", x0, 0, x1)
+    check_array("bits", bits, np.uint64, (None, None), "a C-contiguous uint64 array of shape (H, words)")
+    check_range("y1", y1, 0, bits.shape[0])
+    check_range("y0", y0, 0, y1)
+    check_range("x1", x1, 0, 64 * bits.shape[1])
+    check_range("x0", x0, 0, x1)
     octets = bits[y0:y1].astype("<u8").view(np.uint8)
     return np.unpackbits(octets, axis=1, bitorder="little")[:, x0:x1]
-
-
-def _check_array(
-    name: str, array: Any, dtype: type, shape: tuple[int | None, ...], expected: str, writable: bool = False
-) -> None:
-    """Check the dtype, the layout and the shape, in which None is any size."""
-    known = isinstance(array, np.ndarray) and array.dtype == dtype and array.flags.c_contiguous
-    fits = known and array.ndim == len(shape) and all(n in (None, m) for n, m in zip(shape, array.shape, strict=True))
-    if fits and (array.flags.writeable or not writable):
-        return
-    what = [type(array).__name__, *(str(getattr(array, key)) for key in ("dtype", "shape") if hasattr(array, key))]
-    raise TypeError(f"{name} must be {expected}, got {' '.join(what)}")
-
-
-def _check_range(name: str, value: int, low: int, high: int) -> None:
-    _check_integer(name, value)
-    if not low <= value <= high:
-        raise ValueError(f"{name} must be from {low} to {high}, got {value}")
-
-
-def _check_integer(name: str, value: int) -> None:
-    if not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name} must be an integer, got {type(value).__name__}")
-
-
-def _check_indices(name: str, indices: Indices, size: int) -> None:
-    _check_array(name, indices, np.int32, (None,), _INDICES)
-    before = np.concatenate([[-1], indices[:-1]])
-    wrong = np.flatnonzero((indices <= before) | (indices >= size))
-    if len(wrong):
-        first = wrong[0]
-        after = f" after {before[first]}" if first else ""
-        raise ValueError(f"{name} must rise and be from 0 to {size - 1}, got {indices[first]}{after}")
-
-
-def _check_fits(name: str, what: str, count: int, first: int, size: int) -> None:
-    _check_integer(name, first)
-    if not 0 <= first <= size - count:
-        raise ValueError(f"{count} {what} from {name} = {first} on do not fit into the {size} of out")
-
-
-def _check_weights(name: str, starts: Indices, weights: Weights, size: int) -> None:
-    _check_array(f"{name}_starts", starts, np.int32, (None,), _INDICES)
-    _check_array(f"{name}_weights", weights, np.int16, (None, None), "a C-contiguous int16 array of shape (N, taps)")
-    if len(weights) != len(starts):
-        raise ValueError(f"{name}_weights must have as many rows as {name}_starts, {len(starts)}, got {len(weights)}")
-    taps = weights.shape[1]
-    wrong = starts[(starts < 0) | (starts > size - taps)]
-    if len(wrong):
-        raise ValueError(
-            f"{name}_starts must be from 0 to {size - taps}, so that {taps} weights stay inside the picture, "
-            f"got {wrong[0]}"
-        )
-    sums = np.abs(weights.astype(np.int64)).sum(axis=1)
-    if (sums > _MAX_WEIGHT).any():
-        raise ValueError(
-            f"the absolute values in a row of {name}_weights must sum to at most {_MAX_WEIGHT}, "
-            f"got {sums[sums > _MAX_WEIGHT][0]}"
-        )
