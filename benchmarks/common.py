@@ -32,7 +32,13 @@ RESULTS = ROOT / "benchmarks" / "results"
 SHARED_DATA = ROOT.parent / "shared" / "data"
 HEIGHT, WIDTH = 1080, 1920
 ROUNDS = 31
-DISTRIBUTIONS = {"pixtrim": "pixtrim", "numpy": "numpy", "pillow": "pillow", "opencv": "opencv-python-headless"}
+DISTRIBUTIONS = {
+    "pixtrim": "pixtrim",
+    "numpy": "numpy",
+    "pillow": "pillow",
+    "opencv": "opencv-python-headless",
+    "torch": "torch",
+}
 
 
 # Timing

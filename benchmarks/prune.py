@@ -43,8 +43,8 @@ SEQUENCES = {
     "Android To Do": "android/com.microsoft.todos",
     "Android Joplin": "android/net.cozic.joplin",
 }
-WAYS = ("alone", "same place", "shifted", "pred_bg", "session")
-SELECTORS = ("raster", "serpentine", "pred_2d", "pred_bg", "unique")
+WAYS = ("alone", "same place", "shifted", "pred_near", "session")
+SELECTORS = ("raster", "serpentine", "pred_2d", "pred_near", "unique")
 
 
 def natural(path: Path) -> list[tuple[bool, int | str]]:
@@ -71,7 +71,7 @@ def of_kinds(folder: Path) -> list[Record]:
             give_up(f"{folder} has no {kind}: give the folder of the evaluation data with --data")
         for fit in FITS:
             shares: dict[float, dict[str, list[float]]] = {t: {s: [] for s in SELECTORS} for t in THRESHOLDS}
-            unseen: dict[str, list[float]] = {"pred_bg": [], "unique": []}
+            unseen: dict[str, list[float]] = {"pred_near": [], "unique": []}
             sizes = []
             for path in paths:
                 grid, pixels = fitted(path, MODEL, fit)
@@ -119,7 +119,7 @@ def of_sequences(folder: Path) -> list[Record]:
                     picture = TokenPicture(pixels, grid.token_shape, reference=before)
                     alone, still = choose(picture, grid, "pred_2d", motion=False)
                     _, moved = choose(picture, grid, "pred_2d")
-                    _, better = choose(picture, grid, "pred_bg")
+                    _, better = choose(picture, grid, "pred_near")
                     for key, each in zip(WAYS, (alone, still, moved, better, plan), strict=True):
                         shares[key].append(each.ratio)
                 before = pixels

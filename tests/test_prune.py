@@ -23,7 +23,7 @@ from pixtrim.operators.prune import (
 )
 from pixtrim.pruning import Settings, prune
 
-PREDICTORS = ("raster", "serpentine", "pred_2d", "pred_bg", "unique")
+PREDICTORS = ("raster", "serpentine", "pred_2d", "pred_near", "unique")
 BUILT_IN = (*PREDICTORS, "conncomp", "random")
 SIDE = 8  # pixels of a token in most tests: patches of 4, merged 2 by 2
 
@@ -106,7 +106,7 @@ def test_a_reference_never_costs_tokens_and_decodes(
     pair: tuple[np.ndarray, np.ndarray], selector: str, threshold: float, anchored: bool
 ) -> None:
     pixels, reference = pair
-    if not anchored and threshold and selector in ("pred_bg", "unique"):
+    if not anchored and threshold and selector in ("pred_near", "unique"):
         return
     grid = grid_of(pixels)
     options = {"threshold": threshold, "selector": selector, "anchored": anchored}
@@ -191,10 +191,16 @@ def test_loco_i_takes_the_above_where_the_corner_matches_the_left() -> None:
     assert plan.sources.tolist() == [[0, 1, 2], [0, 1, 5], [0, 7, 8]]
 
 
-def test_after_a_letter_pred_bg_expects_the_background() -> None:
+@given(pictures())
+def test_pred_near_keeps_nothing_that_pred_2d_drops(pixels: np.ndarray) -> None:
+    grid = grid_of(pixels)
+    assert not (prune(pixels, grid, selector="pred_near").keep & ~prune(pixels, grid).keep).any()
+
+
+def test_after_a_letter_pred_near_finds_the_background() -> None:
     page = tiles([[0, 0, 0, 0, 0], [0, 1, 0, 2, 0], [0, 0, 3, 0, 0]])
     assert prune(page, grid_of(page), selector="pred_2d").kept == 8
-    assert prune(page, grid_of(page), selector="pred_bg").kept == 4
+    assert prune(page, grid_of(page), selector="pred_near").kept == 4
     assert prune(page, grid_of(page), selector="unique").kept == 4
 
 
@@ -255,7 +261,7 @@ BAD_SETTINGS = [
     ({"threshold": 1, "metric": "exact"}, "metric exact takes none"),
     ({"metric": "ssim"}, "metric is 'ssim': choose one of max, mae, rmse, exact"),
     ({"selector": "best"}, "selector is 'best': choose one of raster, serpentine, pred_2d"),
-    ({"selector": "pred_bg", "threshold": 2, "anchored": False}, "pred_bg has no sliding mode above threshold 0"),
+    ({"selector": "pred_near", "threshold": 2, "anchored": False}, "pred_near has no sliding mode above threshold 0"),
     ({"selector": "conncomp", "skip_ratio": 1.5}, "skip_ratio is 1.5: give a share from 0 to 1"),
     ({"selector": "conncomp", "skip_ratio": float("nan")}, "skip_ratio is nan"),
     ({"selector": "random", "seed": -1}, "seed is -1"),

@@ -43,7 +43,7 @@ def test_a_plan_is_a_few_hundred_bytes() -> None:
 
 def test_plans_of_real_screens_are_smaller_than_half_a_byte_a_token(shared_data: Path) -> None:
     paths = sorted((shared_data / "gui_sequences" / "webvoyager" / "taskGitHub_0").glob("*.png"))
-    plans = [prune(path, "qwen3-vl", selector=name) for path in paths for name in ("pred_2d", "pred_bg")]
+    plans = [prune(path, "qwen3-vl", selector=name) for path in paths for name in ("pred_2d", "pred_near")]
     assert sum(len(plan.to_bytes()) for plan in plans) < 0.5 * sum(plan.tokens for plan in plans)
 
 

@@ -123,7 +123,7 @@ def test_a_picture_that_cannot_be_used_leaves_the_session_as_it_was() -> None:
     assert (session.pictures, session.add(window(0, 0)).kept) == (1, 1)
 
 
-@given(st.integers(0, 1000), st.sampled_from(["pred_2d", "pred_bg", "raster"]))
+@given(st.integers(0, 1000), st.sampled_from(["pred_2d", "pred_near", "raster"]))
 def test_errors_do_not_add_up_over_a_sequence(seed: int, selector: str) -> None:
     """A picture that fades by a level each time is never off by more than the threshold."""
     rng = np.random.default_rng(seed)

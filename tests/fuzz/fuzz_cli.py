@@ -30,7 +30,7 @@ SEEDS = (
     "shrink statement.pdf#page=3 --dpi 200 -m gemini-2.5-flash -o page3.png --protect 0,0,10,10 --format png -q -r",
     "tokens --model gpt-4o --model qwen3-vl --size 1920x1080 8×6 --detail low --json",
     "tokens -m claude-sonnet-4-5 a.png *.jpg - --prices p.toml --max-megapixels 3",
-    "prune a.png --model qwen3-vl --threshold 2.5 --metric mae --selector pred_bg --sliding --fit pad --preview p.png",
+    "prune a.png --model qwen3-vl --threshold 2.5 --metric mae --selector pred_near --sliding --fit pad --preview p.png",
     "prune shots/ --sequence --key-every 20 --refresh 0.8 -o plans --json --indices --threshold-unit 0.01 --workers 2",
     "prune b.png --reference a.png --selector conncomp --skip-ratio 0.5 --seed 3 --max-megapixels 9 --overwrite -q",
     "models --provider OpenAI --json",

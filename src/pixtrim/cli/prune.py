@@ -34,7 +34,7 @@ SELECTORS = {
     "raster": "equal to the token before it, row by row",
     "serpentine": "as raster, every other row backwards",
     "pred_2d": "PixelPrune: left, or above where LOCO-I says so",
-    "pred_bg": "as pred_2d, but after what is new it expects the background",
+    "pred_near": "as any of the four neighbours before it, or as the background",
     "unique": "equal to any token before it: the bound, far repeats go too",
     "conncomp": "ShowUI: a share of each area of equal tokens",
     "random": "as many as pred_2d, drawn by lot: a baseline",

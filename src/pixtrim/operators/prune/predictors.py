@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from pixtrim import kernels
 from pixtrim.operators.prune.picture import Sources, TokenPicture, roots
 
-__all__ = ["kept_by_pred_2d", "pred_2d", "pred_bg", "raster", "serpentine", "unique", "with_reference"]
+__all__ = ["kept_by_pred_2d", "pred_2d", "pred_near", "raster", "serpentine", "unique", "with_reference"]
 
-RASTER, SERPENTINE, PRED_2D, PRED_BG, UNIQUE = range(5)  # what the kernel calls them
+RASTER, SERPENTINE, PRED_2D, PRED_NEAR, UNIQUE = range(5)  # what the kernel calls them
 
 
 def raster(picture: TokenPicture) -> Sources:
@@ -44,13 +44,14 @@ def pred_2d(picture: TokenPicture) -> Sources:
     return _anchored(picture, PRED_2D) if _reconstructs(picture) else _pred_2d_sliding(picture)
 
 
-def pred_bg(picture: TokenPicture) -> Sources:
-    """Predict as `pred_2d`, but after a token that is new so far expect the background instead of its repetition.
+def pred_near(picture: TokenPicture) -> Sources:
+    """Drop each token that any of the four neighbours before it predicts, or the background.
 
-    Where the neighbour that LOCO-I names has been seen only once, it is more likely a letter than a ground: a neighbour
-    that has been seen before is taken in its place, else the token that is the most frequent so far.
+    A single guess is often wrong where a letter ends: the ground goes on above it, not on its left. Here the guess of
+    `pred_2d` comes first, then left, above, above right and above left, then the token that most tokens so far were
+    taken from. The plan says which was right; at threshold 0, no token is kept that `pred_2d` would drop.
     """
-    return _anchored(picture, PRED_BG)
+    return _anchored(picture, PRED_NEAR)
 
 
 def unique(picture: TokenPicture) -> Sources:

@@ -168,12 +168,12 @@ def _is_bounded(selector: Selector, picture: TokenPicture, sources: Sources) -> 
 
 
 _BOTH = ("anchored", "sliding")
-_PREDICTORS = frozenset({"raster", "serpentine", "pred_2d", "pred_bg", "unique"})
+_PREDICTORS = frozenset({"raster", "serpentine", "pred_2d", "pred_near", "unique"})
 
 register("raster", predictors.raster, modes=_BOTH, summary="equal to the token before it, row by row")
 register("serpentine", predictors.serpentine, modes=_BOTH, summary="as raster, every other row backwards")
 register("pred_2d", predictors.pred_2d, modes=_BOTH, summary="PixelPrune: left, or above where LOCO-I says so")
-register("pred_bg", predictors.pred_bg, summary="as pred_2d, but after what is new it expects the background")
+register("pred_near", predictors.pred_near, summary="as any of the four neighbours before it, or as the background")
 register("unique", predictors.unique, summary="equal to any token before it: the bound, far repeats go too")
 register("conncomp", baselines.connected, modes=_BOTH, summary="ShowUI: a share of each area of equal tokens")
 register("random", baselines.drawn, modes=_BOTH, summary="as many as pred_2d, drawn by lot: a baseline")
