@@ -211,7 +211,45 @@ def shrink() -> str:
     return markdown(header, ([shown(row[key], 1) for key in keys] for row in results("shrink")))
 
 
+def prune_kinds() -> str:
+    selectors = ("raster", "serpentine", "pred_2d", "pred_near", "unique")
+    header = ("kind", "pictures", "fit", "tokens", *selectors, "hidden by pred_near", "hidden by unique")
+    keys = ("kind", "pictures", "fit", "tokens", *selectors, "pred_near hidden", "unique hidden")
+    rows = [row for row in results("prune") if not row["threshold"]]
+    return markdown(header, ([shown(row[key]) for key in keys] for row in rows))
+
+
+def prune_thresholds() -> str:
+    selectors = ("pred_2d", "pred_near", "unique")
+    rows = {(row["kind"], row["threshold"]): row for row in results("prune") if row["fit"] == "resize"}
+    thresholds = sorted({threshold for _, threshold in rows})
+    header = ("kind", *(f"{selector}, {threshold:g}" for selector in selectors for threshold in thresholds))
+    kinds = dict.fromkeys(kind for kind, _ in rows)
+    return markdown(
+        header,
+        ([kind, *(shown(rows[kind, t][selector]) for selector in selectors for t in thresholds)] for kind in kinds),
+    )
+
+
+def prune_sequences() -> str:
+    saved = json.loads((RESULTS / "prune.json").read_text(encoding="utf-8"))["sequences"]
+    return markdown(list(saved[0]), ([shown(value) for value in row.values()] for row in saved))
+
+
+def published() -> str:
+    saved = results("published-speed")
+    keys = ("picture", "size", "tokens", "kept", "threshold", "pixtrim", "published", "copy")
+    ratios = ("published / pixtrim", "pixtrim / copy")
+    header = (*keys[:5], "pixtrim, ms", "published, ms", "copy, ms", *ratios)
+    rows = ([shown(row[key], 2) for key in keys] + [shown(row[key], 1) for key in ratios] for row in saved)
+    return markdown(header, rows)
+
+
 TABLES = {
+    "prune-kinds": prune_kinds,
+    "prune-thresholds": prune_thresholds,
+    "prune-sequences": prune_sequences,
+    "published": published,
     "recall-pdf": recall_pdf,
     "recall-kinds": recall_kinds,
     "legibility": legibility,

@@ -21,6 +21,7 @@ from pixtrim.operators.prune import (
     selector_names,
     selectors,
 )
+from pixtrim.operators.prune.baselines import _spaced
 from pixtrim.pruning import Settings, prune
 
 PREDICTORS = ("raster", "serpentine", "pred_2d", "pred_near", "unique")
@@ -157,6 +158,12 @@ def test_components_keep_their_share_and_at_least_one(pixels: np.ndarray, share:
     whole = prune(pixels, grid_of(pixels), selector="conncomp", skip_ratio=1.0)
     assert whole.kept <= plan.kept
     assert prune(pixels, grid_of(pixels), selector="conncomp", skip_ratio=0.0).kept == plan.tokens
+
+
+@pytest.mark.parametrize(("size", "count", "place", "expected"), [(17, 15, 7, 7), (1025, 103, 51, 511), (5, 5, 4, 4)])
+def test_components_are_spaced_as_published(size: int, count: int, place: int, expected: int) -> None:
+    """Where the middle falls just below a whole number, by torch.linspace(0, size - 1, count)."""
+    assert _spaced(size, count)[place] == expected
 
 
 @given(pictures(), st.integers(0, 5))

@@ -63,15 +63,17 @@ def _components(picture: TokenPicture) -> NDArray[np.int32]:
 def _spaced(size: int, count: int) -> NDArray[np.int64]:
     """Return `count` places from 0 to size - 1, evenly spaced and rounded down from single precision.
 
-    Each half is counted from its own end, as `torch.linspace` does it: the published selections depend on the rounding.
+    Each half is counted from its own end, and the second one rounds once, as `torch.linspace` does it with the fused
+    multiplication of current processors: the published selections depend on the rounding.
     """
     if count == 1:
         return np.zeros(1, np.int64)
     last = np.float32(size - 1)
     step = last / np.float32(count - 1)
-    places = np.arange(count, dtype=np.float32)
-    forwards, backwards = step * places, last - step * (np.float32(count - 1) - places)
-    return np.where(np.arange(count) < count // 2, forwards, backwards).astype(np.int64)
+    places = np.arange(count)
+    forwards = step * places.astype(np.float32)
+    backwards = (np.float64(last) - np.float64(step) * (count - 1 - places)).astype(np.float32)  # exact, then rounded
+    return np.where(places < count // 2, forwards, backwards).astype(np.int64)
 
 
 def _skip_ratio(picture: TokenPicture) -> float:
