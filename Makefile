@@ -44,7 +44,7 @@ format: $(VENV)/.dev ## let ruff mend what it can
 bench: $(VENV)/.bench ## the benchmarks; SAVE=--save keeps their figures
 	for name in kernels resize fold shrink imports encode; do $(BIN)/python benchmarks/$$name.py $(SAVE) || exit; done
 	for set in pdf kinds; do $(BIN)/python benchmarks/recall.py --set $$set $(SAVE) || test $$? -eq 2 || exit; done
-	for name in filters legibility; do $(BIN)/python benchmarks/$$name.py $(SAVE) || test $$? -eq 2 || exit; done
+	for name in filters legibility prune; do $(BIN)/python benchmarks/$$name.py $(SAVE) || test $$? -eq 2 || exit; done
 
 docs: $(VENV)/.docs ## build the documentation into docs/_build/html
 	$(BIN)/sphinx-build --fail-on-warning --keep-going -b html docs docs/_build/html
