@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -178,7 +179,9 @@ def test_an_interruption_ends_with_130_and_whole_files(here: Path) -> None:
     for number in range(30):
         page(1600, 1200, number).save(f"shots/{number:02}.png", compress_level=1)
     command = [sys.executable, "-m", "pixtrim", "shrink", "shots", "-m", MODEL, "-o", "out", "--json", "--workers", "2"]
-    with subprocess.Popen(command, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # which a shell's background jobs ignore
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=here, preexec_fn=heard, **pipes) as process:
         guard = threading.Timer(100, process.kill)
         guard.start()
         assert process.stdout is not None
