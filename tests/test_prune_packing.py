@@ -26,13 +26,17 @@ def page() -> np.ndarray:
 
 PAGE = page()
 PLAN = prune(PAGE, "qwen3-vl")
-BODY = zlib.decompress(PLAN.to_bytes()[9:])[:-4]
+BODY = zlib.decompress(PLAN.to_bytes()[9:-4])
 
 
 def framed(body: bytes) -> bytes:
     """Wrap a changed body as `to_bytes` does, so that its check sum is right."""
-    body += struct.pack("<I", zlib.crc32(body))
-    return struct.pack("<4sBI", b"PXKP", 1, len(body)) + zlib.compress(body)
+    return sealed(struct.pack("<4sBI", b"PXKP", 1, len(body)) + zlib.compress(body))
+
+
+def sealed(data: bytes) -> bytes:
+    """Add the check sum."""
+    return data + struct.pack("<I", zlib.crc32(data))
 
 
 def test_a_plan_is_a_few_hundred_bytes() -> None:
@@ -53,12 +57,13 @@ def test_bytes_that_are_cut_off_are_refused(length: int) -> None:
         KeepPlan.from_bytes(PLAN.to_bytes()[:length])
 
 
-@given(st.integers(0, len(PLAN.to_bytes()) - 1), st.integers(1, 255))
-def test_a_changed_byte_is_noticed(at: int, change: int) -> None:
-    data = bytearray(PLAN.to_bytes())
-    data[at] ^= change
-    with pytest.raises(InputError, match="no plan of version 1"):
-        KeepPlan.from_bytes(bytes(data))
+@given(st.integers(1, 255))
+def test_every_changed_byte_is_noticed(change: int) -> None:
+    for at in range(len(PLAN.to_bytes())):
+        data = bytearray(PLAN.to_bytes())
+        data[at] ^= change
+        with pytest.raises(InputError, match="no plan of version 1"):
+            KeepPlan.from_bytes(bytes(data))
 
 
 @given(st.binary(max_size=200))
@@ -90,10 +95,10 @@ def test_a_version_that_is_not_known_says_so() -> None:
 
 
 def test_a_bomb_is_not_inflated() -> None:
-    bomb = struct.pack("<4sBI", b"PXKP", 1, 1 << 31) + zlib.compress(bytes(1 << 20))
+    bomb = sealed(struct.pack("<4sBI", b"PXKP", 1, 1 << 31) + zlib.compress(bytes(1 << 20)))
     with pytest.raises(InputError, match="the limit is"):
         KeepPlan.from_bytes(bomb)
-    bomb = struct.pack("<4sBI", b"PXKP", 1, 100) + zlib.compress(bytes(1 << 24))
+    bomb = sealed(struct.pack("<4sBI", b"PXKP", 1, 100) + zlib.compress(bytes(1 << 24)))
     with pytest.raises(InputError, match="cut off, or go on"):
         KeepPlan.from_bytes(bomb)
 
@@ -104,7 +109,7 @@ def test_a_source_outside_the_reference_is_refused() -> None:
     plan = prune(np.ascontiguousarray(wall[20:276]), grid, reference=np.ascontiguousarray(wall[:256]))
     assert [20, 0] in plan.offsets.tolist()
     data = plan.to_bytes()
-    body = zlib.decompress(data[9:])[:-4]
+    body = zlib.decompress(data[9:-4])
     offset = struct.pack("<2i", 20, 0)
     assert body.count(offset) == 1
     with pytest.raises(InputError, match="from outside the reference"):

@@ -12,7 +12,7 @@ The layout, version 1, with all numbers little-endian::
          N bits, from the lowest bit of each byte on: which of the N tokens are kept
          one byte for each dropped token, in order: its `Origin`
          <I>    for each `Origin.ELSEWHERE` among them: the source
-         <I>    CRC-32 of everything before it
+    4  CRC-32 of all bytes before it
 
 A dropped token mostly has the source of a neighbour: most of its bytes are equal and compress to nearly nothing.
 """
@@ -71,8 +71,8 @@ def pack(plan: KeepPlan) -> bytes:
             explicit.astype("<u4").tobytes(),
         ]
     )
-    body += _WORD.pack(zlib.crc32(body))
-    return _START.pack(MAGIC, VERSION, len(body)) + zlib.compress(body, 9)
+    packed = _START.pack(MAGIC, VERSION, len(body)) + zlib.compress(body, 9)
+    return packed + _WORD.pack(zlib.crc32(packed))
 
 
 def unpack(data: bytes) -> KeepPlan:
@@ -124,21 +124,22 @@ def unpack(data: bytes) -> KeepPlan:
 
 
 def _inflated(data: bytes) -> bytes:
-    """Check the frame and return what it holds, without the check sum."""
-    if len(data) < _START.size or data[:4] != MAGIC:
+    """Check the frame and return what it holds."""
+    if len(data) < _START.size + _WORD.size or data[:4] != MAGIC:
         raise ValueError(f"they start with {data[:4]!r}, not with {MAGIC!r}")
     _, version, length = _START.unpack_from(data)
     if version != VERSION:
         raise ValueError(f"they have version {version}")
     if length > MAX_LENGTH:
         raise ValueError(f"they claim to hold {length} bytes: the limit is {MAX_LENGTH}")
-    inflater = zlib.decompressobj()
-    body = inflater.decompress(data[_START.size :], length + 1)
-    if len(body) != length or not inflater.eof or inflater.unused_data or length < _WORD.size:
-        raise ValueError("they are cut off, or go on")
-    if zlib.crc32(body[: -_WORD.size]) != _WORD.unpack(body[-_WORD.size :])[0]:
+    packed, (check,) = data[: -_WORD.size], _WORD.unpack(data[-_WORD.size :])
+    if zlib.crc32(packed) != check:
         raise ValueError("the check sum is wrong")
-    return body[: -_WORD.size]
+    inflater = zlib.decompressobj()
+    body = inflater.decompress(packed[_START.size :], length + 1)
+    if len(body) != length or not inflater.eof or inflater.unused_data:
+        raise ValueError("they are cut off, or go on")
+    return body
 
 
 def _sources(
