@@ -125,7 +125,7 @@ def attempt(page: Pixels, model: str, budget: Any, operator: Any) -> Shrunk | No
         return shrunk
     if "less than one token" not in message:
         tokens = parse_budget(budget, rule.count(width, height))
-        sizes = [(max(1, width // n), max(1, height // n)) for n in (1, 2, 4, 10, 100, 20000)]
+        sizes = [(width // n, height // n) for n in (1, 2, 4, 10, 100) if width % n == height % n == 0]  # of its shape
         assert tokens is not None
         assert tokens < min(rule.count(*size) for size in sizes)
     return None

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pixtrim.errors import UsageError
 from pixtrim.tokens import Rule, fit_size, largest_size, models, parse_budget, resolve
+from pixtrim.tokens.budget import BudgetError
 
 RULES = [(rule, detail) for rule in models() for detail in rule.details or (None,)]
 # One of each kind of formula: the others differ by numbers only.
@@ -30,6 +31,23 @@ def shaped(width: int, height: int, long: int) -> tuple[int, int]:
     if width >= height:
         return long, max(1, round(Fraction(long * height, width)))
     return max(1, round(Fraction(long * width, height))), long
+
+
+def sizes(case: tuple[Rule, str | None], width: int, height: int) -> list[tuple[int, int]]:
+    """The sizes that may be sent: none that the model scales down, or enlarges in another shape than the picture's."""
+    formula = case[0].formula(case[1])
+    whole = [shaped(width, height, long) for long in range(1, max(width, height) + 1)]
+    whole = whole[: next(n for n in range(len(whole), 0, -1) if not formula.scales_down(*whole[n - 1]))]
+    return [
+        size
+        for size in whole
+        if not formula.scales_down(*size)
+        and (
+            size == whole[-1]
+            or not formula.enlarges(*size)
+            or (Fraction(*size) == Fraction(width, height) and min(size) >= formula.cell)
+        )
+    ]
 
 
 def inverse(
@@ -86,12 +104,7 @@ def test_within_budget_size_and_sight(
 def test_largest_by_trying_all(case: tuple[Rule, str | None], width: int, height: int, budget: int) -> None:
     rule, detail = case
     assume(rule.saves_by_pixels(detail))
-    formula = rule.formula(detail)
-    fitting = [
-        size
-        for long in range(1, max(width, height) + 1)
-        if formula.count(*(size := shaped(width, height, long))) <= budget and not formula.scales_down(*size)
-    ]
+    fitting = [size for size in sizes(case, width, height) if rule.count(*size, detail) <= budget]
     assert inverse(rule, width, height, budget, detail) == (fitting[-1] if fitting else None)
 
 
@@ -99,12 +112,7 @@ def test_largest_by_trying_all(case: tuple[Rule, str | None], width: int, height
 def test_the_least_named_is_the_least(case: tuple[Rule, str | None], width: int, height: int) -> None:
     rule, detail = case
     assume(rule.saves_by_pixels(detail))
-    formula = rule.formula(detail)
-    costs = [
-        formula.count(*size)
-        for long in range(1, max(width, height) + 1)
-        if not formula.scales_down(*(size := shaped(width, height, long)))
-    ]
+    costs = [rule.count(*size, detail) for size in sizes(case, width, height)]
     if min(costs) > 1:
         with pytest.raises(UsageError, match=f"give at least {min(costs)}$"):
             largest_size(rule, width, height, min(costs) - 1, detail)
@@ -193,6 +201,59 @@ def test_least_budget_is_named(model: str, least: int) -> None:
     if least > 1:
         with pytest.raises(UsageError, match=f"a budget of {least - 1} tokens .*{model}.*: give at least {least}$"):
             largest_size(rule, 1600, 1600, least - 1)
+
+
+ENLARGING = [(rule, detail) for rule, detail in RULES if rule.formula(detail).enlarges(9, 12)]
+
+
+@pytest.mark.parametrize(
+    ("model", "sent", "least"),
+    [
+        ("qwen3-vl", (333, 400), 72),
+        ("qwen3-vl", (1999, 1333), 70),
+        ("qwen2.5-vl", (333, 400), 4),
+        ("glm-4.1v", (333, 400), 9),
+        ("glm-ocr", (1333, 1999), 8),
+        ("paddleocr-vl", (1001, 700), 192),
+    ],
+)
+def test_no_photo_becomes_a_thumbnail_for_the_sake_of_a_budget(model: str, sent: tuple[int, int], least: int) -> None:
+    rule = resolve(model)
+    with pytest.raises(BudgetError, match=f"bills for this shape at any size: give at least {least}$"):
+        largest_size(rule, *sent, least - 1)
+    for stretch in (0.0, 0.03):
+        with pytest.raises(BudgetError) as caught:
+            largest_size(rule, *sent, 1, stretch=stretch)
+        fewest = int(str(caught.value).split()[-1])
+        assert fewest == least
+        size = largest_size(rule, *sent, fewest, stretch=stretch)
+        assert rule.count(*size) == fewest
+        assert not rule.formula().enlarges(*size)
+        assert abs(Fraction(size[0] * sent[1], size[1] * sent[0]) - 1) < 0.035
+
+
+@pytest.mark.parametrize(("rule", "detail"), ENLARGING, ids=str)
+@given(width=st.integers(1, 2500), height=st.integers(1, 2500), budget=st.integers(1, 300), stretch=st.just(0.03))
+def test_what_a_model_enlarges_has_the_shape_of_the_picture(
+    rule: Rule, detail: str | None, width: int, height: int, budget: int, stretch: float
+) -> None:
+    for allowed in (0.0, stretch):
+        size = inverse(rule, width, height, budget, detail, allowed)
+        if size is not None and rule.formula(detail).enlarges(*size):
+            aspect = Fraction(size[0] * height, size[1] * width)
+            largest = not rule.formula(detail).scales_down(width, height)
+            assert 1 - Fraction(allowed) <= aspect <= 1 + Fraction(allowed) or not largest
+
+
+@pytest.mark.parametrize(
+    ("model", "sent"), [("qwen3-vl", (100, 81)), ("glm-4.1v", (97, 31)), ("paddleocr-vl", (9, 99))]
+)
+def test_a_small_picture_stays_as_it_is_or_is_refused(model: str, sent: tuple[int, int]) -> None:
+    rule = resolve(model)
+    cost = rule.count(*sent)
+    assert largest_size(rule, *sent, cost) == largest_size(rule, *sent, cost, stretch=0.03) == sent
+    with pytest.raises(UsageError, match=f"give at least {cost}$"):
+        largest_size(rule, *sent, cost - 1)
 
 
 def test_extreme_shapes_end() -> None:

@@ -22,6 +22,7 @@ from pixtrim.operators.fold.changes import Changes, measure_noise
 from pixtrim.operators.resize import resize
 from pixtrim.result import Report, Shrunk
 from pixtrim.tokens import Price, Rule, largest_size, parse_budget, price_of, resolve
+from pixtrim.tokens.budget import BudgetError
 
 __all__ = ["Operator", "shrink"]
 
@@ -70,7 +71,10 @@ class _Task:
         return largest_size(self.rule, width, height, self.tokens, self.detail, STRETCH)
 
     def scale(self, width: int, height: int) -> float:
-        across, down = self.fitted(width, height)
+        try:
+            across, down = self.fitted(width, height)
+        except BudgetError:  # folds can have a shape that the model bills more for, at any size
+            return 1e-9
         return min(across / width, down / height)
 
 

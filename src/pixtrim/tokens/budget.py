@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import chain
 from math import floor, inf, isfinite
 from numbers import Integral, Real
 from operator import index
@@ -13,12 +14,16 @@ from pixtrim.errors import UsageError
 from pixtrim.tokens.formulas import Formula
 from pixtrim.tokens.rules import Rule
 
-__all__ = ["LONGEST_SCAN", "fit_size", "largest_size", "parse_budget"]
+__all__ = ["LONGEST_SCAN", "BudgetError", "fit_size", "largest_size", "parse_budget"]
 
 LONGEST_SCAN = 65_535
 """Longest side, in pixels, at which sizes that have to be tried one by one begin to be tried."""
 
 Size = tuple[int, int]
+
+
+class BudgetError(UsageError):
+    """A budget below what a model bills for pictures of a shape, whatever their size."""
 
 
 class _Shape(NamedTuple):
@@ -56,8 +61,12 @@ def largest_size(
     """Return the largest size of a picture's shape whose tokens are within a budget.
 
     The size is never larger than the picture, and one that the model takes as it is: it does not scale it down
-    again. Models that round sizes to their grid (Qwen) still round, by less than a cell; models that enlarge small
-    pictures still do. Where the model bills every size of the shape alike, the picture's own size is returned.
+    again. Models that round sizes to their grid (Qwen) still round, by less than a cell. Where the model bills every
+    size of the shape alike, the picture's own size is returned.
+
+    Models that enlarge small pictures still do, but nothing is gained by making a picture so small: every size of one
+    shape then costs the same. What whole pixels make of the shape there may cost less (4x3 for a photo of 400x333);
+    such sizes are not taken, but only those that have the picture's aspect ratio exactly and no side below a cell.
 
     Without `stretch`, both sides are scaled by the same factor and rounded to whole pixels (the shorter one half to
     even, and at least 1). Where the rule is not monotone, all sizes are tried, from the longest side
@@ -88,9 +97,10 @@ def largest_size(
 
     Raises
     ------
+    BudgetError
+        If no size is within the budget; a UsageError, whose message names the least that the shape costs.
     UsageError
-        If no size is within the budget (the message names the least that the shape costs), or an argument is
-        out of its range.
+        If the model bills every size alike, above the budget, or an argument is out of its range.
 
     Examples
     --------
@@ -119,20 +129,31 @@ def largest_size(
     def affordable(size: Size) -> bool:
         return not formula.scales_down(*size) and formula.count(*size) <= budget
 
+    def shapely(long: int) -> bool:
+        """Whether the model sees the picture's shape, as far as that can be: not what rounding made of a thumbnail."""
+        size = shape.size(long)
+        exact = size[0] * height == size[1] * width and min(size) >= formula.cell
+        return exact or long == native or not formula.enlarges(*size)
+
     shape = _Shape(width, height)
     native = _last(lambda long: not formula.scales_down(*shape.size(long)), 1, max(width, height))
-    # Sizes so small that the model enlarges them may cost more than larger ones: they are tried one by one, too.
+    # Sizes so small that the model enlarges them may cost more than larger ones: they are tried one by one, too,
+    # with the first that it does not enlarge.
     untidy = _last(lambda long: formula.enlarges(*shape.size(long)), 0, native) if formula.monotone else native
     long = _last(lambda long: affordable(shape.size(long)), untidy, native)
     if long == untidy:
-        tried = range(min(untidy, LONGEST_SCAN), 0, -1)
-        long = next((long for long in tried if affordable(shape.size(long))), 0)
-    if not long:
-        least = min(formula.count(*shape.size(n)) for n in range(1, min(untidy + 1, native, LONGEST_SCAN) + 1))
-        raise UsageError(
-            f"a budget of {budget} tokens is below what {rule.name} bills for this shape at any size: "
-            f"give at least {least}"
-        )
+        small = (long for long in range(min(untidy, LONGEST_SCAN), 0, -1) if shapely(long))
+        least = 0
+        for long in chain([min(untidy + 1, native)], small):
+            cost = formula.count(*shape.size(long))
+            if cost <= budget:
+                break
+            least = min(least or cost, cost)
+        else:
+            raise BudgetError(
+                f"a budget of {budget} tokens is below what {rule.name} bills for this shape at any size: "
+                f"give at least {least}"
+            )
     size = shape.size(long)
     return _stretched(formula, shape, size, float(stretch), affordable) if stretch and formula.monotone else size
 
