@@ -21,6 +21,7 @@ LAYERS = (
     ("result",),
     ("pipeline", "pruning"),
     ("pixtrim",),
+    ("evaluation",),
     ("cli __main__",),
 )
 Places = dict[str, tuple[int, int]]
