@@ -1,0 +1,34 @@
+"""Charts with questions, as in ChartQA."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pixtrim.evaluation.datasets.adapters import pictures_in, read_json, register, sample, text_field, truth_of
+from pixtrim.evaluation.samples import Question, Sample, Truth
+
+__all__ = ["charts"]
+
+_FILE = "qa.json"
+
+
+@register("charts", "charts: pictures, and qa.json with image, question and answer", lambda r: (r / _FILE).is_file())
+def charts(root: Path) -> Iterator[Sample]:
+    """Yield charts with all questions about each; an answer is a text, or a list of those that count as right."""
+    path = root / _FILE
+    questions = _questions(path) if path.is_file() else {}
+    for picture in pictures_in(root):
+        yield sample(root, picture, "chart", Truth(questions=tuple(questions.get(picture.name, ()))))
+
+
+def _questions(path: Path) -> dict[str, list[Question]]:
+    found: dict[str, list[Question]] = {}
+    with truth_of(path, "a list of questions about charts"):
+        for entry in read_json(path):
+            answers = entry["answer"] if isinstance(entry["answer"], list) else [entry["answer"]]
+            if not all(isinstance(answer, str) for answer in answers):
+                raise TypeError(f"{entry['answer']!r} is no text or list of texts")
+            question = Question(text_field(entry, "question"), tuple(answers))
+            found.setdefault(text_field(entry, "image"), []).append(question)
+    return found
