@@ -11,7 +11,7 @@ NATIVE := CMakeLists.txt $(wildcard cpp/*.cpp cpp/*.hpp)
 
 .NOTPARALLEL: # the targets share one environment
 .DEFAULT_GOAL := help
-.PHONY: help demo examples test lint format bench docs fuzz sanitize dist clean
+.PHONY: help demo examples test vision lint format bench docs fuzz sanitize dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ examples: $(VENV)/.cli ## make the example pictures
 
 test: lint ## lint, types, tests, doctests, and the C++ under sanitizers
 	$(BIN)/python -m pytest
+
+vision: $(VENV)/.dev $(VENV)/.vit ## the tests that need PyTorch
+	$(BIN)/python -m pytest tests/test_evaluation_encoders.py tests/test_evaluation_vision.py
 
 lint: $(VENV)/.dev ## ruff and mypy
 	$(BIN)/ruff check .

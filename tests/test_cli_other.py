@@ -230,7 +230,7 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
         (["--help"], "shrink"),
         *(
             ([command, "--help"], f"examples:\n  pixtrim {command}")
-            for command in ("shrink", "prune", "tokens", "models", "inspect")
+            for command in ("shrink", "prune", "tokens", "models", "inspect", "evaluate")
         ),
     ):
         with pytest.raises(SystemExit) as stop:

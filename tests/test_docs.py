@@ -101,7 +101,10 @@ def test_the_json_is_as_documented(
         "tokens": [*records("tokens", *shrunk), *records("tokens", "-m", "gpt-4o", "--size", "5x5")],
         "models": records("models"),
         "inspect": records("inspect", *shrunk),
+        "evaluate": records("evaluate", "a.png", "-m", "gpt-5.5", "-b", "50%", "--metric", "kept-ratio", "-q"),
     }
+    found["evaluate: records"] = found["evaluate"][0]["records"]
+    found["evaluate: summaries"] = found["evaluate"][0]["summaries"]
     assert found.keys() == fields.keys()
     for section, objects in found.items():
         assert objects

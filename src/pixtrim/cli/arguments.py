@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from pixtrim import __version__
-from pixtrim.cli import inspect, models, prune, shrink, tokens, values
+from pixtrim.cli import evaluate, evaluate_options, inspect, models, prune, shrink, tokens, values
 from pixtrim.cli.outputs import FORMATS
 from pixtrim.cli.show import one_line
 from pixtrim.errors import UsageError
@@ -38,6 +38,7 @@ def parse(words: Sequence[str]) -> Namespace:
     """
     parser = build()
     arguments, rest = parser.parse_known_args(words)
+    arguments.words = tuple(words)
     named = getattr(arguments, "inputs", None)
     if rest and named is not None and not any(word.startswith("-") and word != "-" for word in rest):
         named.extend(rest)  # argparse takes inputs in one row only; "a.png --model M b.png" means both
@@ -55,7 +56,7 @@ def build() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"pixtrim {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
-    for add in (_add_shrink, _add_prune, _add_tokens, _add_models, _add_inspect):
+    for add in (_add_shrink, _add_prune, _add_tokens, _add_models, _add_inspect, _add_evaluate):
         command = add(commands)
         command.add_argument("--debug", action="store_true", help="show the traceback of a fault of pixtrim")
     return parser
@@ -345,6 +346,25 @@ def _add_inspect(commands: Any) -> ArgumentParser:
     _add_loading(command)
     add("-r", "--recursive", action="store_true", help="search the folders in a folder, too")
     add("--json", action="store_true", help="print JSON Lines, one object for each picture (docs/json.md)")
+    return command
+
+
+def _add_evaluate(commands: Any) -> ArgumentParser:
+    command: ArgumentParser = commands.add_parser(
+        "evaluate",
+        help="find out what operators cost in answers",
+        description="Find out what is left of pictures after an operator, beside a plain resize at equal tokens: by "
+        "kind of picture, with 95% intervals, and a verdict where the difference is clear.",
+        epilog=_examples(
+            "pixtrim evaluate photos/ --model gpt-5.5 --quick",
+            "pixtrim evaluate funsd/ screens/ --model qwen3-vl --budget 25% 50% 75% --html report.html",
+            "pixtrim evaluate hf:lmms-lab/DocVQA/DocVQA:validation --model qwen3-vl --limit 50 --operator fold",
+            "pixtrim evaluate pages/ --model gpt-5.5 --plugin mine.py --operator mine --json mine.json",
+            "pixtrim evaluate --list-metrics",
+        ),
+    )
+    command.set_defaults(run=evaluate.run)
+    evaluate_options.add_options(command)
     return command
 
 

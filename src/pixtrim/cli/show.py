@@ -20,6 +20,7 @@ __all__ = [
     "complain",
     "fault",
     "json_line",
+    "json_text",
     "one_line",
     "progress",
     "table",
@@ -81,9 +82,14 @@ def fault(error: BaseException) -> str:
 
 def json_line(record: Mapping[str, Any]) -> None:
     r"""Print one object as one line of ASCII; bytes of a file name that are no text become ``\xNN``."""
-    write(json.dumps(_valid(record), allow_nan=False))
+    write(json_text(record))
     if sys.stdout is not None:
         sys.stdout.flush()  # whoever reads may act on it while the next picture is worked on
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """Return JSON in ASCII, on one line unless it is to be indented."""
+    return json.dumps(_valid(value), allow_nan=False, indent=indent)
 
 
 def _valid(value: Any) -> Any:

@@ -15,6 +15,7 @@ __all__ = [
     "MOST_THREADS",
     "budget",
     "checked",
+    "compared_budget",
     "count",
     "dpi",
     "levels",
@@ -90,6 +91,13 @@ def budget(text: str) -> str:
     """Check a budget; what it comes to is known for each picture later."""
     parse_budget(text, before=10**9)
     return text
+
+
+def compared_budget(text: str) -> str:
+    """Read a budget of an evaluation, and return its one name."""
+    from pixtrim.evaluation.budgets import budget_name
+
+    return budget_name(text)
 
 
 def threads(text: str) -> int:
