@@ -192,10 +192,17 @@ def rounded(figures: Any) -> Any:
     return [rounded(value) for value in figures] if isinstance(figures, list) else figures
 
 
-def save(name: str, figures: object, **more: object) -> None:
-    """Write figures with the command, the machine and the versions to benchmarks/results/NAME.json."""
+def save(name: str, figures: object, *, lines: bool = False, **more: object) -> None:
+    """Write figures with the command, the machine and the versions to benchmarks/results/NAME.json.
+
+    With `lines`, each of a long list of records takes one line.
+    """
     command = " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
-    data = {"command": command, "machine": machine(), **more, "figures": rounded(figures)}
+    data = {"command": command, "machine": machine(), **more, "figures": [] if lines else rounded(figures)}
+    text = json.dumps(data, indent=1, ensure_ascii=False)
+    if lines:
+        rows = ",\n".join(f"  {json.dumps(row, ensure_ascii=False)}" for row in rounded(figures))
+        text = f"{text.removesuffix('[]' + chr(10) + '}')}[\n{rows}\n ]\n}}"
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
     print(f"written to benchmarks/results/{name}.json", file=sys.stderr)

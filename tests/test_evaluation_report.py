@@ -391,7 +391,34 @@ def test_plots_are_whole_and_inside_their_frame(lines: list[list[Point]]) -> Non
             numbers = [float(value) for value in re.findall(r"-?\d+\.?\d*", path.attrib["d"])]
             assert all(0 <= x <= width for x in numbers[::2])
             assert all(0 <= y <= height for y in numbers[1::2])
-    assert len(list(root.iter("g"))) == len(points)
+    assert len([group for group in root.iter("g") if "data-says" in group.attrib]) == len(points)
+    for group in root.iter("g"):
+        moved = float(group.attrib.get("transform", "translate(0)").removeprefix("translate(").rstrip(")"))
+        for circle in group.iter("circle"):
+            assert 0 <= float(circle.attrib["cx"]) + moved <= width
+
+
+def markers(lines: list[Line], tokens: Scale) -> list[float]:
+    """Where the markers of lines lie from left to right."""
+    root = ElementTree.fromstring(plot(lines, tokens, Scale.of_scores([0.2, 0.9]), ""))
+    moved = {id(marker): float(group.attrib["transform"][10:-1]) for group in root if group.tag == "g" and
+             "transform" in group.attrib for marker in group.iter("g")}  # fmt: skip
+    return [
+        float(marker.find("circle").attrib["cx"]) + moved.get(id(marker), 0.0)  # type: ignore[union-attr]
+        for marker in root.iter("g")
+        if "data-says" in marker.attrib
+    ]
+
+
+def test_single_points_of_equal_tokens_stand_side_by_side() -> None:
+    lines = [Line(style, (Point(tokens, 0.5, 0.4, 0.6),)) for style, tokens in enumerate((495, 492, 492))]
+    tokens = Scale.of_tokens([495, 492, 492])
+    first, second, third = markers(lines, tokens)
+    assert (third - first, second - first) == (pytest.approx(18, abs=4), pytest.approx(9, abs=4))
+    assert tokens.high - tokens.low >= 0.2 * 495  # three tokens more look like next to nothing
+    apart = [Line(style, (Point(tokens, 0.5, 0.4, 0.6),)) for style, tokens in enumerate((300, 100))]
+    left, right = sorted(markers(apart, Scale.of_tokens([100, 300])))
+    assert right - left > 200
 
 
 @given(st.lists(FIGURES, min_size=1, max_size=6))

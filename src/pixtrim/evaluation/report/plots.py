@@ -16,7 +16,11 @@ from pixtrim.evaluation.report.words import MINUS
 __all__ = ["STYLES", "Line", "Point", "Scale", "plot", "swatch"]
 
 WIDTH, HEIGHT = 340, 224
-LEFT, RIGHT, TOP, BOTTOM = 42, 12, 10, 38  # pixels around the panel
+LEFT, RIGHT, TOP, BOTTOM = 48, 12, 10, 38  # pixels around the panel
+NARROWEST = 0.2
+"""The least width of an axis of tokens, as a share of the most tokens: pictures that cost nearly the same look so."""
+APART = 9
+"""Pixels between the points of two lines that have one each: at equal tokens they would lie above one another."""
 STYLES = 6
 """How many styles of lines there are beside the baseline's, which is style 0; more operators use them again."""
 
@@ -96,7 +100,7 @@ class Scale:
             low, high = low / margin, high * margin
             rounds = [m * 10.0**e for e in range(9) for m in (1, 2, 5)]
             return cls(low, high, tuple(r for r in rounds if low <= r <= high), logarithmic=True)
-        margin = 0.08 * (high - low) or 0.1 * high
+        margin = max(0.08 * (high - low), (NARROWEST * high - (high - low)) / 2)
         low, high = low - margin, high + margin
         step = max(1.0, _step(high - low, 5))
         first, last = math.ceil(low / step), math.floor(high / step)
@@ -133,11 +137,21 @@ def plot(lines: Sequence[Line], tokens: Scale, scores: Scale, label: str) -> str
     parts.append(f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{bottom}" y2="{bottom}"/>')
     parts.append(f'<text class="tick" x="{WIDTH - RIGHT}" y="{HEIGHT - 5}" text-anchor="end">tokens per picture</text>')
     drawn = [(line.style, sorted(line.points, key=lambda point: point.tokens)) for line in lines if line.points]
-    parts += [_band(style, points, tokens, scores) for style, points in drawn]
-    parts += [_path(style, points, tokens, scores) for style, points in drawn]
-    for style, points in drawn:
-        parts += [_marker(style, point, tokens, scores) for point in points]
+    aside = _aside([points for _, points in drawn], tokens)
+    for draw in (_band, _path, _markers):
+        for offset, (style, points) in zip(aside, drawn, strict=True):
+            markup = draw(style, points, tokens, scores)
+            parts.append(f'<g transform="translate({offset:g})">{markup}</g>' if offset else markup)
     return "".join([*parts, "</svg>"])
+
+
+def _aside(lines: Sequence[Sequence[Point]], tokens: Scale) -> list[float]:
+    """Return by how many pixels each line is moved: single points of about equal tokens stand beside one another."""
+    places = [_x(tokens, point.tokens) for points in lines for point in points]
+    if len(places) > len(lines) or not places or max(places) - min(places) > APART * len(lines):
+        return [0.0] * len(lines)
+    middle = sum(places) / len(places) - APART * (len(lines) - 1) / 2
+    return [round(middle + APART * number - place, 1) for number, place in enumerate(places)]
 
 
 def swatch(style: int) -> str:
@@ -169,6 +183,10 @@ def _band(style: int, points: Sequence[Point], tokens: Scale, scores: Scale) -> 
 def _path(style: int, points: Sequence[Point], tokens: Scale, scores: Scale) -> str:
     places = "L".join(f"{_x(tokens, p.tokens)} {_y(scores, p.mean)}" for p in points)
     return f'<path class="line s{style}" d="M{places}" stroke-dasharray="{_DASHES[style]}"/>'
+
+
+def _markers(style: int, points: Sequence[Point], tokens: Scale, scores: Scale) -> str:
+    return "".join(_marker(style, point, tokens, scores) for point in points)
 
 
 def _marker(style: int, point: Point, tokens: Scale, scores: Scale) -> str:

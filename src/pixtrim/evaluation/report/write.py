@@ -23,6 +23,7 @@ __all__ = ["write_report"]
 
 WORST, BEST = 6, 4  # cases that are shown
 _HERE: Final = Path(__file__).parent
+_MEASURE: Final = "measure "  # before the names of measures among the versions of a run
 
 
 def write_report(
@@ -148,11 +149,22 @@ def _frame(run: Run, summaries: Sequence[Summary], command: str) -> dict[str, An
         "faults": tables.fault_groups(run),
         "enough": ENOUGH,
         "styles": tables.style_of(run.reducers),
+        "versions": {name: v for name, v in run.versions.items() if not name.startswith(_MEASURE)},
+        "measured": _measured(run),
         "swatch": swatch,
         "style": style,
         "script": script,
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
     }
+
+
+def _measured(run: Run) -> dict[str, list[str]]:
+    """Return the measures by their versions: most of them share one, as those of an engine do."""
+    found: dict[str, list[str]] = {}
+    for name, version in run.versions.items():
+        if name.startswith(_MEASURE):
+            found.setdefault(version, []).append(name.removeprefix(_MEASURE))
+    return found
 
 
 def _title(operators: Sequence[str]) -> str:
