@@ -3,6 +3,7 @@ PYTHON ?= python3
 MODEL ?= claude-opus-4-7
 BUDGET ?= 800
 FUZZ_INPUTS ?= 100000
+TORCH ?= torch
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -30,7 +31,7 @@ examples: $(VENV)/.cli ## make the example pictures
 test: lint ## lint, types, tests, doctests, and the C++ under sanitizers
 	$(BIN)/python -m pytest
 
-vision: $(VENV)/.dev $(VENV)/.vit ## the tests that need PyTorch
+vision: $(VENV)/.dev $(VENV)/.vit ## the tests that need PyTorch; TORCH=torch==VERSION chooses which
 	$(BIN)/python -m pytest tests/test_evaluation_encoders.py tests/test_evaluation_vision.py
 
 lint: $(VENV)/.dev ## ruff and mypy
@@ -67,8 +68,9 @@ clean: ## remove everything that the targets made
 
 # An environment with one extra of the package, which is built and linked to this tree. Python sources are read from the
 # tree; a change of the native sources or of pyproject.toml builds again.
+$(VENV)/.vit: BESIDE = '$(TORCH)'
 $(VENV)/.%: pyproject.toml $(NATIVE) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[$*]'
+	$(BIN)/python -m pip install --quiet --editable '.[$*]' $(BESIDE)
 	@touch $@
 
 $(BIN)/python:

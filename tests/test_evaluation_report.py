@@ -260,7 +260,7 @@ def test_a_run_without_comparisons_is_reported(
 def test_an_operator_alone_still_stands_beside_the_plain_resize(tmp_path: Path) -> None:
     found = [record for record in records() if record.reducer == "fold"]
     page = written(tmp_path, run_of(found, reducers=("fold",)))
-    assert any("plain resize at" in (attrs.get("data-says") or "") for _, attrs in page.elements)
+    assert any("plain resize, " in (attrs.get("data-says") or "") for _, attrs in page.elements)
 
 
 def test_pictures_that_cannot_be_made_again_are_left_out(tmp_path: Path) -> None:

@@ -181,6 +181,7 @@ def test_there_is_no_verdict_where_the_interval_holds_zero_or_groups_are_few() -
     assert summaries(pairs(ENOUGH, 0.2))[0].verdict == "better"
     together = [replace(one, group=f"g{number % 4}") for number, one in enumerate(pairs(12, 0.2))]
     assert summaries(together)[0].verdict == ""
+    assert (summaries(together)[0].pictures, summaries(together)[0].groups) == (12, 4)
     (alone,) = summaries([replace(one, group="g") for one in pairs(12, 0.2)])
     assert alone.verdict == ""
     assert math.isnan(alone.difference_low)
@@ -189,6 +190,11 @@ def test_there_is_no_verdict_where_the_interval_holds_zero_or_groups_are_few() -
 def test_equal_pictures_are_neither_better_nor_worse() -> None:
     (equal,) = summaries([record(n, n / 7, n / 7) for n in range(30)])
     assert (equal.difference, equal.difference_low, equal.difference_high, equal.verdict) == (0, 0, 0, "")
+
+
+def test_the_cost_of_both_sides_is_told() -> None:
+    (row,) = summaries([replace(one, baseline_tokens=90 + 2 * number) for number, one in enumerate(pairs(6, 0.1))])
+    assert (row.tokens, row.baseline_tokens) == (100, 95)
 
 
 def test_the_baseline_is_not_compared_with_itself() -> None:

@@ -199,8 +199,10 @@ class Summary:
         As in :class:`Record`.
     pictures : int
         How many have a score of both operator and baseline.
-    tokens : float
-        The mean of what the reduced pictures cost, counted.
+    groups : int
+        How many groups these are of: pictures of one group are no independent witnesses.
+    tokens, baseline_tokens : float
+        The mean of what the reduced pictures cost, and of what the plain resizes beside them do, counted.
     mean, low, high : float
         The mean of the scores, and its 95% interval.
     baseline_mean : float
@@ -218,7 +220,9 @@ class Summary:
     reducer: str
     budget: str
     pictures: int
+    groups: int
     tokens: float
+    baseline_tokens: float
     mean: float
     low: float
     high: float

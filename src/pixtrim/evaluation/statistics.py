@@ -137,8 +137,8 @@ def _summary(records: Sequence[Record], higher_is_better: bool, judges: bool, re
     columns = np.stack([scores[:, 0], differences], axis=1)
     groups = [record.group for record in records]
     (mean, low, high), (difference, below, above) = _intervals(columns, groups, resamples)
-    verdict = ""
-    if judges and len(set(groups)) >= ENOUGH and first.reducer != BASELINE:
+    apart, verdict = len(set(groups)), ""
+    if judges and apart >= ENOUGH and first.reducer != BASELINE:
         verdict = "better" if below > _ROUNDING else "worse" if above < -_ROUNDING else ""
     return Summary(
         kind=first.kind,
@@ -146,7 +146,9 @@ def _summary(records: Sequence[Record], higher_is_better: bool, judges: bool, re
         reducer=first.reducer,
         budget=first.budget,
         pictures=len(records),
+        groups=apart,
         tokens=sum(record.tokens for record in records) / len(records),
+        baseline_tokens=sum(record.baseline_tokens for record in records) / len(records),
         mean=mean,
         low=low,
         high=high,

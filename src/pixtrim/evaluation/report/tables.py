@@ -26,7 +26,6 @@ __all__ = [
     "Timing",
     "facts_of",
     "fault_groups",
-    "independent",
     "sections",
     "style_of",
     "tallies",
@@ -86,22 +85,9 @@ class Block:
     rows: tuple[Row, ...]
 
 
-Key = tuple[str, str, str, str]
-
-
-def independent(run: Run) -> dict[Key, int]:
-    """Return how many groups of pictures have a score, by kind, measure, reducer and budget: groups are independent."""
-    found: dict[Key, set[str]] = defaultdict(set)
-    for record in run.records:
-        if record.score is not None and record.baseline_score is not None:
-            found[record.kind, record.measure, record.reducer, record.budget].add(record.group)
-    return {key: len(names) for key, names in found.items()}
-
-
 def verdicts(run: Run, summaries: Iterable[Summary]) -> list[Block]:
     """Return the table of verdicts: for each measure that judges, and each kind, a cell by operator and budget."""
-    found = {_key(s): s for s in summaries if s.reducer != BASELINE}
-    groups = independent(run)
+    found = {(s.kind, s.measure, s.reducer, s.budget): s for s in summaries if s.reducer != BASELINE}
     columns = [(reducer, budget) for reducer in run.reducers if reducer != BASELINE for budget in run.budgets]
     result = []
     for measure in _judging(run):
@@ -110,8 +96,8 @@ def verdicts(run: Run, summaries: Iterable[Summary]) -> list[Block]:
             row = [found.get((kind, measure, *column)) for column in columns]
             present = [summary for summary in row if summary is not None]
             if present:
-                pictures = _pictures(present, groups)
-                rows.append(Row(kind, pictures, tuple(None if s is None else _cell(s, groups) for s in row)))
+                pictures = _pictures(present)
+                rows.append(Row(kind, pictures, tuple(None if s is None else _cell(s) for s in row)))
         if rows:
             result.append(Block(facts_of(run, measure), tuple(rows)))
     return result
@@ -121,14 +107,10 @@ def _judging(run: Run) -> list[str]:
     return [measure for measure in run.measures if measure not in run.describing]
 
 
-def _key(summary: Summary) -> Key:
-    return summary.kind, summary.measure, summary.reducer, summary.budget
-
-
-def _pictures(summaries: Sequence[Summary], groups: dict[Key, int]) -> str:
+def _pictures(summaries: Sequence[Summary]) -> str:
     """Write how many pictures there are, and in brackets how many groups of them, where these are fewer."""
     pictures = [s.pictures for s in summaries]
-    apart = [groups.get(_key(s), s.pictures) for s in summaries]
+    apart = [s.groups for s in summaries]
     return _range(pictures) + (f" ({_range(apart)})" if apart != pictures else "")
 
 
@@ -141,18 +123,18 @@ def _kinds(summaries: Iterable[Summary]) -> list[str]:
     return list(dict.fromkeys(summary.kind for summary in summaries))
 
 
-def _cell(summary: Summary, groups: dict[Key, int]) -> Cell:
+def _cell(summary: Summary) -> Cell:
     return Cell(
-        _tone(summary, groups),
+        _tone(summary),
         signed(summary.difference),
         interval(summary.difference_low, summary.difference_high),
         _says(summary),
     )
 
 
-def _tone(summary: Summary, groups: dict[Key, int]) -> str:
+def _tone(summary: Summary) -> str:
     """Return "better", "worse", "few" or "open"."""
-    return summary.verdict or ("few" if groups.get(_key(summary), summary.pictures) < ENOUGH else "open")
+    return summary.verdict or ("few" if summary.groups < ENOUGH else "open")
 
 
 def _says(summary: Summary) -> str:
@@ -185,13 +167,12 @@ class Tally:
 
 def tallies(run: Run, summaries: Iterable[Summary]) -> dict[str, list[Tally]]:
     """Return, for each operator, the tally of all budgets and then that of each, over the measures that judge."""
-    groups = independent(run)
     tones: dict[tuple[str, str], list[str]] = defaultdict(list)
     for summary in summaries:
         if summary.measure in run.describing:
             continue
         for budget in ("", summary.budget):
-            tones[summary.reducer, budget].append(_tone(summary, groups))
+            tones[summary.reducer, budget].append(_tone(summary))
     result = {}
     for reducer in run.reducers:
         if reducer != BASELINE:
@@ -226,7 +207,6 @@ class Section:
 def sections(run: Run, summaries: Sequence[Summary]) -> list[Section]:
     """Return the plots and numbers of each measure; the panels of one share their vertical axis."""
     styles = style_of(run.reducers)
-    groups = independent(run)
     result = []
     for measure in run.measures:
         rows = [s for s in summaries if s.measure == measure and s.reducer in styles and math.isfinite(s.mean)]
@@ -235,7 +215,7 @@ def sections(run: Run, summaries: Sequence[Summary]) -> list[Section]:
         scores = Scale.of_scores([v for s in rows for v in (s.mean, s.low, s.high)])
         by_kind = {kind: [s for s in rows if s.kind == kind] for kind in _kinds(rows)}
         facts = facts_of(run, measure)
-        panels = tuple(_panel(kind, found, styles, scores, groups, facts) for kind, found in by_kind.items())
+        panels = tuple(_panel(kind, found, styles, scores, facts) for kind, found in by_kind.items())
         result.append(Section(facts, panels, tuple(rows)))
     return result
 
@@ -245,7 +225,6 @@ def _panel(
     rows: Sequence[Summary],
     styles: dict[str, int],
     scores: Scale,
-    groups: dict[Key, int],
     facts: Facts,
 ) -> Panel:
     drawn = [Line(0, tuple(_baseline(rows)))]
@@ -253,8 +232,8 @@ def _panel(
         if reducer != BASELINE:
             drawn.append(Line(style, tuple(_point(s) for s in rows if s.reducer == reducer)))
     tokens = Scale.of_tokens([point.tokens for line in drawn for point in line.points])
-    few = not facts.describes and all(groups.get(_key(s), s.pictures) < ENOUGH for s in rows)
-    note = f"n = {_pictures(rows, groups)}" + (", too few for a verdict" if few else "")
+    few = not facts.describes and all(s.groups < ENOUGH for s in rows)
+    note = f"n = {_pictures(rows)}" + (", too few for a verdict" if few else "")
     label = f"{rows[0].measure} against tokens, {kind}: the numbers are in the table below"
     return Panel(kind, note, plot(drawn, tokens, scores, label))
 
@@ -270,11 +249,11 @@ def _baseline(rows: Sequence[Summary]) -> list[Point]:
         return own
     beside = {
         s.budget: Point(
-            s.tokens,
+            s.baseline_tokens,
             s.baseline_mean,
             math.nan,
             math.nan,
-            f"plain resize at {s.tokens:,.0f} tokens or just below: {figure(s.baseline_mean)}",
+            f"plain resize, {s.baseline_tokens:,.0f} tokens: {figure(s.baseline_mean)}",
         )
         for s in rows
         if math.isfinite(s.baseline_mean)
