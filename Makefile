@@ -12,7 +12,7 @@ NATIVE := CMakeLists.txt $(wildcard cpp/*.cpp cpp/*.hpp)
 
 .NOTPARALLEL: # the targets share one environment
 .DEFAULT_GOAL := help
-.PHONY: help demo examples test vision lint format bench docs fuzz sanitize dist clean
+.PHONY: help demo examples test vision lint format bench evaluate docs fuzz sanitize dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,8 +31,8 @@ examples: $(VENV)/.cli ## make the example pictures
 test: lint ## lint, types, tests, doctests, and the C++ under sanitizers
 	$(BIN)/python -m pytest
 
-vision: $(VENV)/.dev $(VENV)/.vit ## the tests that need PyTorch; TORCH=torch==VERSION chooses which
-	$(BIN)/python -m pytest tests/test_evaluation_encoders.py tests/test_evaluation_vision.py
+vision: $(VENV)/.dev $(VENV)/.vit $(VENV)/.lmms ## the tests that need PyTorch; TORCH=torch==VERSION chooses which
+	$(BIN)/python -m pytest tests/test_evaluation_encoders.py tests/test_evaluation_vision.py tests/test_evaluation_harnesses.py
 
 lint: $(VENV)/.dev ## ruff and mypy
 	$(BIN)/ruff check .
@@ -49,6 +49,10 @@ bench: $(VENV)/.bench ## the benchmarks; SAVE=--save keeps their figures
 	for name in kernels resize fold shrink imports encode; do $(BIN)/python benchmarks/$$name.py $(SAVE) || exit; done
 	for set in pdf kinds; do $(BIN)/python benchmarks/recall.py --set $$set $(SAVE) || test $$? -eq 2 || exit; done
 	for name in filters legibility prune; do $(BIN)/python benchmarks/$$name.py $(SAVE) || test $$? -eq 2 || exit; done
+
+# Ends with 2 where there are no evaluation data, and says so.
+evaluate: $(VENV)/.bench ## what operators cost in answers, on all evaluation data; QUICK=--quick takes a first look
+	$(BIN)/python benchmarks/evaluate.py $(QUICK) $(SAVE) || test $$? -eq 2
 
 docs: $(VENV)/.docs ## build the documentation into docs/_build/html
 	$(BIN)/sphinx-build --fail-on-warning --keep-going -b html docs docs/_build/html
@@ -68,7 +72,7 @@ clean: ## remove everything that the targets made
 
 # An environment with one extra of the package, which is built and linked to this tree. Python sources are read from the
 # tree; a change of the native sources or of pyproject.toml builds again.
-$(VENV)/.vit: BESIDE = '$(TORCH)'
+$(VENV)/.vit $(VENV)/.lmms: BESIDE = '$(TORCH)'
 $(VENV)/.%: pyproject.toml $(NATIVE) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[$*]' $(BESIDE)
 	@touch $@

@@ -11,6 +11,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -232,7 +233,7 @@ def prune_thresholds() -> str:
 
 
 def prune_sequences() -> str:
-    saved = json.loads((RESULTS / "prune.json").read_text(encoding="utf-8"))["sequences"]
+    saved = saved_as("prune")["sequences"]
     return markdown(list(saved[0]), ([shown(value) for value in row.values()] for row in saved))
 
 
@@ -245,7 +246,76 @@ def published() -> str:
     return markdown(header, rows)
 
 
+def evaluated(name: str, *measures: str) -> str:
+    """Return a row for each measure, kind and operator, with a cell for each budget."""
+    saved = saved_as(name)
+    rows = {tuple(row[key] for key in ("measure", "kind", "reducer", "budget")): row for row in saved["figures"]}
+    lines = []
+    for measure, kind, operator in dict.fromkeys(key[:3] for key in rows):
+        if measure not in measures or operator == "resize":
+            continue
+        found = [rows.get((measure, kind, operator, budget)) for budget in saved["budgets"]]
+        lines.append((measure, kind, pictures(found), operator, *map(compared, found)))
+    lines.sort(key=lambda line: measures.index(line[0]))
+    return markdown(("measure", "kind", "n", "operator", *saved["budgets"]), lines)
+
+
+def pictures(rows: Sequence[Any]) -> str:
+    """Write how many pictures there are, and in brackets how many groups these are of, where these are fewer."""
+    counts = dict.fromkeys((row["pictures"], row["groups"]) for row in rows if row)
+    return " to ".join(f"{n} ({groups})" if groups < n else f"{n}" for n, groups in sorted(counts))
+
+
+def compared(row: Any) -> str:
+    """Write the operator's score, the plain resize's, and the interval of the difference, with its verdict."""
+    if not row:
+        return "-"
+    low, high = row["difference_low"], row["difference_high"]
+    if row["difference"] == low == high == 0:
+        return f"{row['mean']:.3f} ="
+    interval = "" if low is None else f", {low:+.3f} to {high:+.3f}"
+    mark = {"better": " **better**", "worse": " **worse**"}.get(row["verdict"], "")
+    return f"{row['mean']:.3f} / {row['baseline_mean']:.3f}{interval}{mark}"
+
+
+def evaluate_verdicts() -> str:
+    """Return how often each operator was better and worse, over all kinds and all measures that judge."""
+    saved = saved_as("evaluate")
+    lines = []
+    for operator in saved["operators"][1:]:
+        for budget in saved["budgets"]:
+            verdicts = [
+                row["verdict"]
+                for row in saved["figures"]
+                if (row["reducer"], row["budget"]) == (operator, budget) and row["measure"] not in saved["describing"]
+            ]
+            counts = [str(verdicts.count(verdict)) for verdict in ("better", "worse", "")]
+            lines.append((operator, budget, str(len(verdicts)), *counts))
+    return markdown(("operator", "budget", "comparisons", "better", "worse", "no verdict"), lines)
+
+
+def evaluate_losses() -> str:
+    """Return every comparison in which `auto` was worse."""
+    rows = [row for row in saved_as("evaluate")["figures"] if (row["reducer"], row["verdict"]) == ("auto", "worse")]
+    lines = [(row["measure"], row["kind"], pictures([row]), row["budget"], compared(row)) for row in rows]
+    return markdown(("measure", "kind", "n", "budget", "auto / plain resize"), lines)
+
+
+READ = tuple(f"word-recall-{engine}{truth}" for truth in ("", "-self") for engine in ("tesseract", "rapidocr"))
+SCREENS = ("element-recall", "click-accuracy", "element-text-tesseract", "element-text-rapidocr")
+SEEN = ("object-ssim", "saliency-scale", "detection-recall-yolox-nano-self")
+ENCODED = tuple(f"{measure}-deit-tiny-fp16" for measure in ("label-agreement", "embedding-cosine", "patch-cosine"))
+PUBLISHED = ("pixel-cosine", "embedding-cosine-deit-tiny-fp16", "patch-cosine-deit-tiny-fp16")
+
 TABLES = {
+    "evaluate-verdicts": evaluate_verdicts,
+    "evaluate-losses": evaluate_losses,
+    "evaluate-text": partial(evaluated, "evaluate", *READ),
+    "evaluate-screens": partial(evaluated, "evaluate", *SCREENS),
+    "evaluate-photos": partial(evaluated, "evaluate", *SEEN, *ENCODED),
+    "evaluate-ssim": partial(evaluated, "evaluate", "ssim"),
+    "evaluate-kept": partial(evaluated, "evaluate", "kept-ratio"),
+    "evaluate-published": partial(evaluated, "evaluate-published", *PUBLISHED),
     "prune-kinds": prune_kinds,
     "prune-thresholds": prune_thresholds,
     "prune-sequences": prune_sequences,
@@ -261,7 +331,12 @@ TABLES = {
 
 def results(name: str) -> Any:
     """Return the figures that a benchmark saved."""
-    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["figures"]
+    return saved_as(name)["figures"]
+
+
+def saved_as(name: str) -> Any:
+    """Return all that a benchmark saved."""
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def of_records(name: str, keys: Sequence[str]) -> str:

@@ -247,6 +247,30 @@ def test_operators_have_no_faults_on_a_drawn_page(operator: str, share: float) -
     assert checks(sample, reducer_named(operator).reduce(sample.pixels, MODEL, tokens), tokens) == []
 
 
+def screen() -> Pixels:
+    """An empty screen of a phone: marks at the top, and a black bar with marks at the bottom."""
+    pixels = np.full((2400, 1080, 3), 250, np.uint8)
+    pixels[:60] = 117
+    pixels[2274:] = 0
+    for x in (60, 170, 260, 900, 980):
+        pixels[18:44, x : x + 34] = (
+            np.kron(np.random.default_rng(x).integers(0, 2, (13, 17, 1)), np.ones((2, 2, 3))) * 255
+        )
+    for x in (220, 520, 820):
+        pixels[2317:2357, x : x + 40] = 155
+    return pixels
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.parametrize("share", [0.03, 0.06, 0.12, *SHARES])
+def test_an_edge_beside_dropped_rows_is_no_blur(operator: str, share: float) -> None:
+    sample = sample_of(screen())
+    tokens = max(80, int(share * RULE.count(1080, 2400)))  # no less is billed for some shapes
+    reduced = reducer_named(operator).reduce(sample.pixels, MODEL, tokens)
+    assert checks(sample, reduced, tokens) == []
+    assert checks(sample, blurred(1)(sample.pixels, reduced), tokens) == ["blurred"]
+
+
 @pytest.mark.parametrize("pattern", KINDS)
 def test_operators_have_no_faults_on_real_pictures_and_planted_ones_are_found(pattern: str, shared_data: Path) -> None:
     paths = sorted(shared_data.glob(pattern))

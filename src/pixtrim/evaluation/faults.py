@@ -8,8 +8,10 @@ the reduced picture through its coordinate map. The two are to lie in the same p
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -56,6 +58,12 @@ CLEARER: Final = 0.5
 
 MISPLACED: Final = 0.25
 """The share of patches with content elsewhere, or nowhere, from which a map is called wrong; two at the least."""
+
+EVEN: Final = 0.05
+"""How far the scale between two pixels may be from that of their patch, as a share of it, where nothing is dropped."""
+
+WHOLE: Final = 0.1
+"""The least share of a patch that has to be whole before its detail is judged."""
 
 SHARP: Final = 0.6
 """The least energy of detail, as a share of the plain resize's at the same scale, that does not count as blurred.
@@ -145,7 +153,8 @@ class _Evidence:
     """What one patch shows.
 
     `match` is the correlation in its own place, within a pixel, `misplaced` how far away a much better one is, if any
-    (x, y in pixels of the original), `sharpness` its energy of detail as a share of what is expected.
+    (x, y in pixels of the original), `sharpness` its energy of detail as a share of what is expected; nan where too
+    little of it is whole.
     """
 
     match: float
@@ -164,16 +173,36 @@ def _places(pixels: Pixels, reduced: Reduced, baseline: Reduced) -> list[Finding
         places = f"{len(away)} of {len(evidence)} textured places"
         return [Finding("misaligned", f"content is off by ({x:+.1f}, {y:+.1f}) px of the original (x, y) in {places}")]
     lost = sum(found.match < MATCH for found in evidence)
-    sharpness = float(np.median([found.sharpness for found in evidence])) if len(evidence) >= 2 else 1.0
+    sharpness = _sharpness(evidence)
     if lost < max(2, MISPLACED * len(evidence)) and sharpness >= SHARP:
         return []
     usual = _look(pixels, plain, windows)
-    if len(usual) < 2 or min(np.median([(found.match, found.sharpness) for found in usual], axis=0)) < SHARP:
+    if len(usual) < 2 or min(float(np.median([found.match for found in usual])), _sharpness(usual)) < SHARP:
         return []  # the plain resize is no better
     if lost >= max(2, MISPLACED * len(evidence)):
         places = f"{lost} of {len(evidence)} textured places"
         return [Finding("misaligned", f"what the map puts in {places} is something else")]
     return [Finding("blurred", f"it has {sharpness:.0%} of the detail that a plain resize has at its scale")]
+
+
+def _sharpness(evidence: Sequence[_Evidence]) -> float:
+    """Return the median sharpness, or 1 where fewer than two patches tell."""
+    told = [found.sharpness for found in evidence if math.isfinite(found.sharpness)]
+    return float(np.median(told)) if len(told) >= 2 else 1.0
+
+
+class _Side(NamedTuple):
+    """A side of a patch on the reduced picture: where it begins, its scale, and which of its steps have that scale."""
+
+    begins: float
+    scale: float
+    even: NDArray[np.bool_]
+
+    def whole(self, lag: int) -> NDArray[np.bool_]:
+        """Return from which pixels, the first `lag` and the last left out, all is even up to `lag` pixels around."""
+        if 2 * lag > len(self.even):
+            return np.zeros(0, np.bool_)
+        return np.asarray(sliding_window_view(self.even, 2 * lag).all(axis=1))
 
 
 class _View:
@@ -192,8 +221,8 @@ class _View:
         right, bottom = (points.max(axis=(0, 1)).astype(int) + 2).tolist()
         return _bilinear(_luma(self.image[top:bottom, left:right]), points - (left, top))
 
-    def along(self, x: Floats, y: Floats) -> tuple[tuple[float, float], tuple[float, float]] | None:
-        """Return where a patch begins on the reduced picture and its scale there, for x and for y; None if dropped."""
+    def along(self, x: Floats, y: Floats) -> tuple[_Side, _Side] | None:
+        """Return where a patch lies on the reduced picture, for x and for y; None where most of it is dropped."""
         across = self.map.to_reduced(np.stack([x, np.full_like(x, y[len(y) // 2])], axis=1), outside="clip")[:, 0]
         down = self.map.to_reduced(np.stack([np.full_like(y, x[len(x) // 2]), y], axis=1), outside="clip")[:, 1]
         sides = []
@@ -202,7 +231,10 @@ class _View:
             kept = steps[steps > 1e-3]
             if len(kept) < len(steps) / 2:
                 return None
-            sides.append((float(at[0]), float(np.median(kept))))
+            scale = float(np.median(kept))
+            # Not where its first pixel is, which may be dropped: where it would be if the patch were whole.
+            begins = float(np.median(at - scale * np.arange(len(at))))
+            sides.append(_Side(begins, scale, np.abs(steps - scale) <= EVEN * scale))
         return sides[0], sides[1]
 
 
@@ -224,10 +256,10 @@ def _compare(pixels: Pixels, view: _View, left: int, top: int, side: int) -> _Ev
     wide = view.patch((left + reach).clip(0.5, width - 0.5), (top + reach).clip(0.5, height - 0.5))
     scores = _correlate(wide, expected)
     inner = slice(REACH, REACH + side)
-    scale = min(along[0][1], along[1][1])
-    lag = max(1, round(1 / scale))
-    energy = _detail(expected, lag)
-    sharpness = _detail(wide[inner, inner], lag) / energy if energy > 0 else 1.0
+    lag = max(1, round(1 / min(along[0].scale, along[1].scale)))
+    whole = np.ix_(along[1].whole(lag), along[0].whole(lag))
+    energy = _detail(expected, lag, whole)
+    sharpness = _detail(wide[inner, inner], lag, whole) / energy if energy > 0 else energy + 1.0
     return _Evidence(_nearby(scores), _displacement(scores), sharpness)
 
 
@@ -279,19 +311,23 @@ def _box(values: Floats, side: int) -> Floats:
     return total[side:, side:] - total[:-side, side:] - total[side:, :-side] + total[:-side, :-side]
 
 
-def _detail(patch: Floats, lag: int) -> float:
-    """Return the energy of the finest detail that a scale can show: of second differences a reduced pixel apart."""
-    across = 2 * patch[:, lag:-lag] - patch[:, 2 * lag :] - patch[:, : -2 * lag]
-    down = 2 * patch[lag:-lag] - patch[2 * lag :] - patch[: -2 * lag]
+def _detail(patch: Floats, lag: int, whole: tuple[NDArray[Any], ...]) -> float:
+    """Return the energy of the finest detail that a scale can show: of second differences a reduced pixel apart.
+
+    It is taken where the patch is whole, as what is dropped beside an edge changes that edge; nan where that is little.
+    """
+    inner = slice(lag, -lag)
+    across = (2 * patch[:, inner] - patch[:, 2 * lag :] - patch[:, : -2 * lag])[inner][whole]
+    down = (2 * patch[inner] - patch[2 * lag :] - patch[: -2 * lag])[:, inner][whole]
+    if across.size < WHOLE * patch.size:
+        return math.nan
     return float((across * across).mean() + (down * down).mean())
 
 
-def _plain(
-    pixels: Pixels, left: int, top: int, side: int, along: tuple[tuple[float, float], tuple[float, float]]
-) -> Floats | None:
+def _plain(pixels: Pixels, left: int, top: int, side: int, along: tuple[_Side, _Side]) -> Floats | None:
     """Scale a patch of the original plainly and back, on the same grid of reduced pixels as the reduced picture."""
     begins, ends, counts, places = [], [], [], []
-    for start, (at, scale), limit in zip((left, top), along, pixels.shape[1::-1], strict=True):
+    for start, (at, scale, _), limit in zip((left, top), along, pixels.shape[1::-1], strict=True):
         scale = min(scale, 1.0) if abs(scale - 1) > 1e-6 else 1.0
         origin = start + 0.5 - at / scale  # of the reduced grid, on the original
         first = max(np.floor(at) - 4, np.ceil((0 - origin) * scale))
