@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from PIL import Image
 
 from pixtrim.coordinates import CoordinateMap
 from pixtrim.evaluation.reducers import Reduced
+from pixtrim.evaluation.restore import restore_values
 from pixtrim.evaluation.samples import Sample
 
 __all__ = ["CHECKS", "Finding", "check"]
@@ -210,16 +212,15 @@ class _View:
 
     def __init__(self, reduced: Reduced) -> None:
         self.map: CoordinateMap = reduced.coordinates
-        self.image = reduced.image
+        self._image = reduced.image
         (width, height), (w, h) = self.map.original_size, self.map.reduced_size
         self.scale = min(1.0, float(np.sqrt(w * h / (width * height))))
 
-    def patch(self, x: Floats, y: Floats) -> Floats:
-        """Sample it at every pair of columns x and rows y of the original."""
-        points = self.map.to_reduced(np.stack(np.meshgrid(x, y), axis=-1), outside="clip")
-        left, top = np.maximum(points.min(axis=(0, 1)).astype(int) - 1, 0).tolist()
-        right, bottom = (points.max(axis=(0, 1)).astype(int) + 2).tolist()
-        return _bilinear(_luma(self.image[top:bottom, left:right]), points - (left, top))
+    @cached_property
+    def restored(self) -> Floats:
+        """What it shows at each place of the original, (H, W)."""
+        values = _luma(self._image).astype(np.float32)[..., None]
+        return restore_values(values, self.map)[..., 0].astype(np.float64)
 
     def along(self, x: Floats, y: Floats) -> tuple[_Side, _Side] | None:
         """Return where a patch lies on the reduced picture, for x and for y; None where most of it is dropped."""
@@ -252,8 +253,8 @@ def _compare(pixels: Pixels, view: _View, left: int, top: int, side: int) -> _Ev
     expected = _plain(pixels, left, top, side, along)
     if expected is None or float(expected.std()) < CONTRAST:
         return None
-    reach = np.arange(-REACH, side + REACH) + 0.5
-    wide = view.patch((left + reach).clip(0.5, width - 0.5), (top + reach).clip(0.5, height - 0.5))
+    reach = np.arange(-REACH, side + REACH)
+    wide = view.restored[np.ix_((top + reach).clip(0, height - 1), (left + reach).clip(0, width - 1))]
     scores = _correlate(wide, expected)
     inner = slice(REACH, REACH + side)
     lag = max(1, round(1 / min(along[0].scale, along[1].scale)))

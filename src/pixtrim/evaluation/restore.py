@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pixtrim.coordinates import Axis, CoordinateMap, Piece, PieceStage, Stage
 
-__all__ = ["restore"]
+__all__ = ["restore", "restore_values"]
 
 Pixels = NDArray[np.uint8]
 Values = NDArray[np.float32]
@@ -47,11 +47,16 @@ def restore(image: Pixels, coordinates: CoordinateMap) -> Pixels:
     >>> bool((back == page).all())
     True
     """
-    values = image.astype(np.float32).reshape(*image.shape[:2], -1)
-    for stage in reversed(coordinates.stages):
-        values = _undone(values, stage)
+    values = restore_values(image.astype(np.float32).reshape(*image.shape[:2], -1), coordinates)
     pixels: Pixels = np.rint(values).astype(np.uint8)
     return pixels.reshape(*pixels.shape[:2], *image.shape[2:])
+
+
+def restore_values(values: Values, coordinates: CoordinateMap) -> Values:
+    """Do the same for values that are no pixels: float32 (h, w, channels) to (H, W, channels), without rounding."""
+    for stage in reversed(coordinates.stages):
+        values = _undone(values, stage)
+    return values
 
 
 def _undone(values: Values, stage: Stage) -> Values:
