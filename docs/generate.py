@@ -302,7 +302,7 @@ def evaluate_losses() -> str:
 
 
 READ = tuple(f"word-recall-{engine}{truth}" for truth in ("", "-self") for engine in ("tesseract", "rapidocr"))
-SCREENS = ("element-recall", "click-accuracy", "element-text-tesseract", "element-text-rapidocr")
+PARTS, LABELS = ("element-recall", "click-accuracy"), ("element-text-tesseract", "element-text-rapidocr")
 SEEN = ("object-ssim", "saliency-scale", "detection-recall-yolox-nano-self")
 ENCODED = tuple(f"{measure}-deit-tiny-fp16" for measure in ("label-agreement", "embedding-cosine", "patch-cosine"))
 PUBLISHED = ("pixel-cosine", "embedding-cosine-deit-tiny-fp16", "patch-cosine-deit-tiny-fp16")
@@ -311,7 +311,8 @@ TABLES = {
     "evaluate-verdicts": evaluate_verdicts,
     "evaluate-losses": evaluate_losses,
     "evaluate-text": partial(evaluated, "evaluate", *READ),
-    "evaluate-screens": partial(evaluated, "evaluate", *SCREENS),
+    "evaluate-labels": partial(evaluated, "evaluate", *LABELS),
+    "evaluate-screens": partial(evaluated, "evaluate-screens", *PARTS),
     "evaluate-photos": partial(evaluated, "evaluate", *SEEN, *ENCODED),
     "evaluate-ssim": partial(evaluated, "evaluate", "ssim"),
     "evaluate-kept": partial(evaluated, "evaluate", "kept-ratio"),

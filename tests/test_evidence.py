@@ -1,0 +1,55 @@
+"""What the committed results of the evaluation say: the claims of the documentation rest on them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pixtrim.evaluation.statistics import ENOUGH
+
+RUNS = ("evaluate", "evaluate-screens", "evaluate-published")
+WORSE_BY_CHANCE = 0.025
+"""The share of comparisons that come out worse, with 95% intervals, where nothing differs."""
+SMALL = 0.03
+HOUR = 3600
+
+
+@pytest.fixture(params=RUNS)
+def saved(request: pytest.FixtureRequest, repository: Path) -> dict[str, Any]:
+    text = (repository / "benchmarks" / "results" / f"{request.param}.json").read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def test_nothing_went_wrong(saved: dict[str, Any]) -> None:
+    assert saved["faults"] == saved["errors"] == []
+    assert saved["seconds"] < HOUR
+
+
+def test_all_operators_were_evaluated_at_all_budgets_on_all_kinds(saved: dict[str, Any]) -> None:
+    assert {"resize", "fold", "auto"} <= set(saved["operators"])
+    rows = {(row["kind"], row["reducer"], row["budget"]) for row in saved["figures"]}
+    for kind in saved["pictures"]:
+        for operator in saved["operators"]:
+            assert {(kind, operator, budget) for budget in saved["budgets"]} <= rows
+
+
+def test_rows_say_how_many_pictures_there_are_and_are_at_equal_tokens(saved: dict[str, Any]) -> None:
+    for row in saved["figures"]:
+        assert 1 <= row["groups"] <= row["pictures"] <= saved["pictures"][row["kind"]]
+        assert row["baseline_tokens"] <= row["tokens"]
+        assert row["baseline_tokens"] >= 0.9 * row["tokens"]  # tokens come in rows and columns
+        judged = row["verdict"] != ""
+        assert not judged or row["groups"] >= ENOUGH
+        assert not judged or row["difference_low"] > 0 or row["difference_high"] < 0
+
+
+def test_auto_is_not_below_a_plain_resize_beyond_chance(saved: dict[str, Any]) -> None:
+    auto = [row for row in saved["figures"] if row["reducer"] == "auto" and row["measure"] not in saved["describing"]]
+    judged = [row for row in auto if row["groups"] >= ENOUGH]
+    worse = [row for row in judged if row["verdict"] == "worse"]
+    assert len(worse) <= WORSE_BY_CHANCE * len(judged)
+    assert all(row["difference"] > -SMALL for row in worse)
