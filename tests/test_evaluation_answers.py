@@ -28,8 +28,8 @@ from pixtrim.operators.resize import resize
 pytest.importorskip("httpx2", reason="asking a model needs httpx2")
 pytest.importorskip("rapidfuzz", reason="grading answers needs rapidfuzz")
 
-from pixtrim.evaluation.answers import AnlsAnswers, RelaxedAnswers, anls, measures, relaxed_accuracy
-from pixtrim.evaluation.endpoint import INSTRUCTION, Asker, Endpoint, EndpointError, asker_of, read_key
+from pixtrim.evaluation.judges.endpoint import INSTRUCTION, Asker, Endpoint, EndpointError, asker_of, read_key
+from pixtrim.evaluation.measures.answers import AnlsAnswers, RelaxedAnswers, anls, measures, relaxed_accuracy
 
 KEY = "sk-for-this-test-alone"
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pixtrim.errors import InputError, UsageError
-from pixtrim.evaluation.encoders import Backend, Encoder, encoder_named
-from pixtrim.evaluation.vit import CLASSES, NumpyViT, _erf
+from pixtrim.evaluation.judges.encoders import Backend, Encoder, encoder_named
+from pixtrim.evaluation.judges.vit import CLASSES, NumpyViT, _erf
 
 Pixels = NDArray[np.uint8]
 

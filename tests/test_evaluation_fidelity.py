@@ -18,7 +18,7 @@ from PIL import Image
 from pixtrim import shrink
 from pixtrim.coordinates import Axis, CoordinateMap, Piece, PieceStage
 from pixtrim.evaluation.measures import measure_named
-from pixtrim.evaluation.measures_fidelity import (
+from pixtrim.evaluation.measures.fidelity import (
     KeptRatio,
     ObjectSimilarity,
     PixelCosine,

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from pixtrim.coordinates import CoordinateMap
+from pixtrim.evaluation.judges.ocr import ENGINES
 from pixtrim.evaluation.measures import Measure, measure_named, measure_names
-from pixtrim.evaluation.measures_screen import correlation, detail
-from pixtrim.evaluation.ocr import ENGINES
+from pixtrim.evaluation.measures.screen import correlation, detail
 from pixtrim.evaluation.reducers import Reduced, reducer_named
 from pixtrim.evaluation.samples import Box, Sample, Truth
 from pixtrim.tokens import resolve

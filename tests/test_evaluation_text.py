@@ -18,9 +18,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from pixtrim.coordinates import CoordinateMap
 from pixtrim.errors import InputError, UsageError
+from pixtrim.evaluation.judges.ocr import ENGINES, Engine, absent, engine_named
 from pixtrim.evaluation.measures import Measure, measure_named, measure_names
-from pixtrim.evaluation.measures_text import character_recall, edit_similarity, word_recall, words
-from pixtrim.evaluation.ocr import ENGINES, Engine, absent, engine_named
+from pixtrim.evaluation.measures.text import character_recall, edit_similarity, word_recall, words
 from pixtrim.evaluation.reducers import Reduced
 from pixtrim.evaluation.samples import Sample, Truth
 

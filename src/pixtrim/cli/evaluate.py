@@ -143,7 +143,7 @@ def _measures(arguments: Namespace) -> list[str | Measure]:
 
 def _set_up(arguments: Namespace) -> list[Measure]:
     """Return the measures that need something which is named on the command line."""
-    from pixtrim.evaluation.measures_vision import detector_measures, encoder_measures
+    from pixtrim.evaluation.measures.vision import detector_measures, encoder_measures
 
     found: list[Measure] = []
     for encoder in arguments.encoder or ():
@@ -151,8 +151,8 @@ def _set_up(arguments: Namespace) -> list[Measure]:
     for detector in arguments.detector or ():
         found += detector_measures(detector)
     if arguments.endpoint is not None:
-        from pixtrim.evaluation import answers
-        from pixtrim.evaluation.endpoint import Endpoint, read_key
+        from pixtrim.evaluation.judges.endpoint import Endpoint, read_key
+        from pixtrim.evaluation.measures import answers
 
         key = "" if arguments.api_key_file is None else read_key(arguments.api_key_file)
         found += answers.measures(

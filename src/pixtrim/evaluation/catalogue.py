@@ -11,13 +11,13 @@ from pixtrim.errors import UsageError
 
 __all__ = ["MEASURES", "load_measures", "load_plugin"]
 
-MEASURES: Final = ("measures_text", "measures_screen", "measures_vision", "measures_fidelity", "answers")
-"""Modules of this package that register measures."""
+MEASURES: Final = ("text", "screen", "vision", "fidelity", "answers")
+"""Modules of `pixtrim.evaluation.measures` that register measures."""
 
 
 def load_measures() -> list[str]:
     """Import the measures that come with pixtrim; return the names of their modules."""
-    names = [f"{__package__}.{name}" for name in MEASURES]
+    names = [f"{__package__}.measures.{name}" for name in MEASURES]
     for name in names:
         import_module(name)
     return names

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from pixtrim.errors import UsageError
+from pixtrim.evaluation.judges.ocr import ENGINES, Engine, Pixels, Word, engine_named
 from pixtrim.evaluation.measures import Measure, register
-from pixtrim.evaluation.measures_text import SURE, words
-from pixtrim.evaluation.ocr import ENGINES, Engine, Pixels, Word, engine_named
+from pixtrim.evaluation.measures.text import SURE, words
 from pixtrim.evaluation.reducers import Reduced
 from pixtrim.evaluation.restore import restore
 from pixtrim.evaluation.samples import Box, Sample

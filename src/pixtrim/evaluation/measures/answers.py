@@ -1,7 +1,8 @@
 """Answers: ask a model about originals and reduced pictures alike, through any endpoint that speaks OpenAI's protocol.
 
-`pixtrim.evaluation.endpoint` does the asking; here are the two usual ways to grade what comes back, as measures. They
-are configured with an endpoint by `measures`; the classes in the registry stand for them in lists of what there is.
+`pixtrim.evaluation.judges.endpoint` does the asking; here are the two usual ways to grade what comes back, as measures.
+They are configured with an endpoint by `measures`; the classes in the registry stand for them in lists of what there
+is.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from importlib.util import find_spec
 from typing import Any, ClassVar, Final
 
 from pixtrim.errors import UsageError, require
-from pixtrim.evaluation.endpoint import Asker, Endpoint, asker_of
+from pixtrim.evaluation.judges.endpoint import Asker, Endpoint, asker_of
 from pixtrim.evaluation.measures import Measure, register
 from pixtrim.evaluation.reducers import Reduced
 from pixtrim.evaluation.samples import Sample

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixtrim.errors import UsageError
-from pixtrim.evaluation.detector import Detector, overlap
-from pixtrim.evaluation.encoders import Encoder, encoder_named, short_name
+from pixtrim.evaluation.judges.detector import Detector, overlap
+from pixtrim.evaluation.judges.encoders import Encoder, encoder_named, short_name
 from pixtrim.evaluation.measures import Measure, register
-from pixtrim.evaluation.measures_fidelity import NATURAL, cosine
+from pixtrim.evaluation.measures.fidelity import NATURAL, cosine
 from pixtrim.evaluation.reducers import Reduced
 from pixtrim.evaluation.samples import Box, Sample
 
@@ -255,7 +255,7 @@ def encoder_measures(spec: str) -> tuple[Measure, ...]:
     Parameters
     ----------
     spec : str
-        As `pixtrim.evaluation.encoders.encoder_named` takes it.
+        As `pixtrim.evaluation.judges.encoders.encoder_named` takes it.
 
     Raises
     ------
@@ -275,7 +275,7 @@ def detector_measures(path: str) -> tuple[Measure, ...]:
     Parameters
     ----------
     path : str
-        As `pixtrim.evaluation.detector.Detector` takes it.
+        As `pixtrim.evaluation.judges.detector.Detector` takes it.
 
     Raises
     ------

@@ -20,8 +20,8 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from pixtrim.errors import UsageError, require
+from pixtrim.evaluation.judges.ocr import ENGINES, Engine, Pixels, absent, engine_named
 from pixtrim.evaluation.measures import Measure, register
-from pixtrim.evaluation.ocr import ENGINES, Engine, Pixels, absent, engine_named
 from pixtrim.evaluation.reducers import Reduced
 from pixtrim.evaluation.samples import Sample
 
@@ -134,7 +134,7 @@ class TextMeasure(Measure):
     Attributes
     ----------
     engine : str
-        The name of an engine, as in `pixtrim.evaluation.ocr.ENGINES`.
+        The name of an engine, as in `pixtrim.evaluation.judges.ocr.ENGINES`.
     against_self : bool
         Whether readings are compared with what the engine reads in the original.
 
