@@ -71,7 +71,7 @@ clean: ## remove everything that the targets made
 	rm -rf $(VENV) build dist demo docs/_build examples/out .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # An environment with one extra of the package, which is built and linked to this tree. Python sources are read from the
-# tree; a change of the native sources or of pyproject.toml builds again.
+# tree, but new files are not found: a change of the native sources or of pyproject.toml (touch it) builds again.
 $(VENV)/.vit $(VENV)/.lmms: BESIDE = '$(TORCH)'
 $(VENV)/.%: pyproject.toml $(NATIVE) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[$*]' $(BESIDE)

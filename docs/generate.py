@@ -18,6 +18,7 @@ from typing import Any
 import pixtrim.cli
 from pixtrim.cli.arguments import build
 from pixtrim.cli.models import details, limits_in_words
+from pixtrim.evaluation.statistics import ENOUGH
 from pixtrim.tokens import Rule, models, price_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -267,13 +268,16 @@ def pictures(rows: Sequence[Any]) -> str:
 
 
 def compared(row: Any) -> str:
-    """Write the operator's score, the plain resize's, and the interval of the difference, with its verdict."""
+    """Write the operator's score, the plain resize's, and the interval of the difference, with its verdict.
+
+    Of fewer groups than a verdict needs, an interval would promise too much.
+    """
     if not row:
         return "-"
     low, high = row["difference_low"], row["difference_high"]
     if row["difference"] == low == high == 0:
         return f"{row['mean']:.3f} ="
-    interval = "" if low is None else f", {low:+.3f} to {high:+.3f}"
+    interval = f", {low:+.3f} to {high:+.3f}" if row["groups"] >= ENOUGH else ""
     mark = {"better": " **better**", "worse": " **worse**"}.get(row["verdict"], "")
     return f"{row['mean']:.3f} / {row['baseline_mean']:.3f}{interval}{mark}"
 
