@@ -153,6 +153,14 @@ def test_charts(tmp_path: Path) -> None:
     assert sample.truth.questions == (Question("How many?", ("4",)), Question("Who?", ("Ada", "A. L.")))
 
 
+def test_questions_about_pictures_of_ones_own_keep_the_kind_that_the_folder_names(tmp_path: Path) -> None:
+    for folder, kind in (("receipts/mine", "receipt"), ("misc", "chart")):
+        picture(tmp_path / folder / "c.png")
+        write(tmp_path / folder / "qa.json", QUESTIONS)
+        (sample,) = open_dataset(str(tmp_path / folder))
+        assert (sample.kind, len(sample.truth.questions)) == (kind, 2)
+
+
 def test_imagenet(tmp_path: Path) -> None:
     picture(tmp_path / "vulture.JPEG")
     picture(tmp_path / "other.JPEG")

@@ -86,6 +86,18 @@ def test_plain_folders_say_their_kind_by_their_names(tmp_path: Path) -> None:
     assert samples["d/misc/3.png"].group == "d/misc/3.png"
 
 
+def test_a_text_file_beside_a_picture_is_what_it_says(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        picture(tmp_path / f"{name}.png")
+    write(tmp_path / "a.txt", "\ufeffTotal \n\n 12 euros\n")
+    write(tmp_path / "b.txt", " \n")
+    first, second, third = open_dataset(str(tmp_path))
+    assert [sample.truth.text for sample in (first, second, third)] == ["Total\n12 euros", None, None]
+    (tmp_path / "c.txt").write_bytes(b"caf\xe9")
+    with pytest.raises(InputError, match=r"c\.txt: is not in UTF-8"):
+        list(open_dataset(str(tmp_path)))
+
+
 def test_results_and_hidden_files_are_no_data(tmp_path: Path) -> None:
     for name in ("a.png", ".b.png", "a.pixtrim.png", "a.preview.png", ".cache/c.png"):
         picture(tmp_path / name)

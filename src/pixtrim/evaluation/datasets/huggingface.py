@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from pixtrim.errors import InputError, UsageError, require
-from pixtrim.evaluation.datasets.folder import kind_of
+from pixtrim.evaluation.datasets.kinds import kind_of
 from pixtrim.evaluation.samples import Question, Sample, Truth
 
 __all__ = ["Rows", "huggingface", "parse"]
