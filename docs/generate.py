@@ -248,27 +248,34 @@ def published() -> str:
 
 
 def evaluated(name: str, *measures: str) -> str:
-    """Return a row for each measure, kind and operator, with a cell for each budget."""
+    """Return a table for each measure: a row for each kind and operator, with a cell for each budget.
+
+    Operators that agree share a row.
+    """
     saved = saved_as(name)
     rows = {tuple(row[key] for key in ("measure", "kind", "reducer", "budget")): row for row in saved["figures"]}
-    lines = []
+    shared: dict[str, dict[tuple[str, ...], list[str]]] = {measure: {} for measure in measures}
     for measure, kind, operator in dict.fromkeys(key[:3] for key in rows):
-        if measure not in measures or operator == "resize":
-            continue
-        found = [rows.get((measure, kind, operator, budget)) for budget in saved["budgets"]]
-        lines.append((measure, kind, pictures(found), operator, *map(compared, found)))
-    lines.sort(key=lambda line: measures.index(line[0]))
-    return markdown(("measure", "kind", "n", "operator", *saved["budgets"]), lines)
+        if measure in measures and operator != "resize":
+            found = [rows.get((measure, kind, operator, budget)) for budget in saved["budgets"]]
+            line = (kind, pictures(found), *map(compared, found))
+            shared[measure].setdefault(line, []).append(operator)
+    header = ("kind", "n", "operator", *saved["budgets"])
+    tables = []
+    for measure, lines in shared.items():
+        cells = [(*line[:2], ", ".join(operators), *line[2:]) for line, operators in lines.items()]
+        tables.append(f"`{measure}`\n\n{markdown(header, cells)}")
+    return "\n".join(tables)
 
 
 def pictures(rows: Sequence[Any]) -> str:
     """Write how many pictures there are, and in brackets how many groups these are of, where these are fewer."""
     counts = dict.fromkeys((row["pictures"], row["groups"]) for row in rows if row)
-    return " to ".join(f"{n} ({groups})" if groups < n else f"{n}" for n, groups in sorted(counts))
+    return " to ".join(unbroken(f"{n} ({groups})") if groups < n else f"{n}" for n, groups in sorted(counts))
 
 
 def compared(row: Any) -> str:
-    """Write the operator's score, the plain resize's, and the interval of the difference, with its verdict.
+    """Write the operator's score and the plain resize's with the verdict, and below the interval of the difference.
 
     Of fewer groups than a verdict needs, an interval would promise too much.
     """
@@ -276,10 +283,15 @@ def compared(row: Any) -> str:
         return "-"
     low, high = row["difference_low"], row["difference_high"]
     if row["difference"] == low == high == 0:
-        return f"{row['mean']:.3f} ="
-    interval = f", {low:+.3f} to {high:+.3f}" if row["groups"] >= ENOUGH else ""
-    mark = {"better": " **better**", "worse": " **worse**"}.get(row["verdict"], "")
-    return f"{row['mean']:.3f} / {row['baseline_mean']:.3f}{interval}{mark}"
+        return unbroken(f"{row['mean']:.3f} =")
+    mark = {"better": " ▲", "worse": " ▼"}.get(row["verdict"], "")
+    scores = unbroken(f"{row['mean']:.3f} / {row['baseline_mean']:.3f}{mark}")
+    return f"{scores}<br>{unbroken(f'{low:+.3f} to {high:+.3f}')}" if row["groups"] >= ENOUGH else scores
+
+
+def unbroken(text: str) -> str:
+    """Keep a narrow text on one line: without zeros before points, and with spaces at which no line ends."""
+    return re.sub(r"\b0\.", ".", text).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def evaluate_verdicts() -> str:
