@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 
 import numpy as np
@@ -355,6 +356,28 @@ def test_a_photo_is_not_folded() -> None:
     assert found.photo_share > 0.5
     assert found.colours > 3000
     assert "photo" in found.reasons[0]
+
+
+def on_plain_ground(text: bool) -> NDArray[np.uint8]:
+    """A soft bright thing on plain grey ground, as a JPEG file has it; with a caption or without."""
+    y, x = np.mgrid[:300, :400]
+    thing = np.exp(-(((x - 200) / 90) ** 2 + ((y - 150) / 60) ** 2))
+    pixels = np.repeat((70 + 110 * thing)[..., None], 3, axis=2) * (1, 0.9, 0.8)
+    image = Image.fromarray(pixels.astype(np.uint8))
+    if text:
+        draw = ImageDraw.Draw(image)
+        for row in range(6):
+            draw.text((20, 200 + 14 * row), "The quick brown fox jumps over the lazy dog. " * 2, fill="white")
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=85)
+    return array(Image.open(stream))
+
+
+def test_a_thing_on_plain_ground_is_a_photo_unless_something_is_written_there() -> None:
+    found = inspect(on_plain_ground(text=False))
+    assert (found.kind, found.foldable) == ("photo", False)
+    assert "strong: nothing is written or drawn" in found.reasons[0]
+    assert inspect(on_plain_ground(text=True)).kind == "screenshot"
 
 
 def test_shares_of_a_known_picture() -> None:

@@ -29,6 +29,8 @@ CHART_SHARE = 0.4
 PHOTO_SHARE = 0.5
 PHOTO_COLOURS, PHOTO_COMMON = 0.15, 0.58  # photos have many colours, and none that are common
 PHOTO_REPEATED = 0.7  # a screen with a picture behind it has more rows that repeat
+STRONG = 64  # levels: what is written or drawn has edges of this height
+WRITTEN = 0.03  # share of them among all changes; faint receipts have .07 and more, photos on plain ground .00 to .07
 PAPER_LEVEL, PAPER_SHARE, PAPER_NEAR, PAPER_COLOUR = 160, 0.65, 24, 16
 MARGIN = 0.02  # of the width, blank on both sides of a page
 
@@ -147,10 +149,14 @@ class _Sample:
     level: int  # most common brightness
     near: float  # share of pixels about as bright
     saturation: float  # mean distance between the channels
+    strong: float  # share of strong changes among all, from pixel to pixel along some rows; 1 where nothing changes
 
     @classmethod
     def of(cls, pixels: Pixels) -> _Sample:
         height, width = pixels.shape[:2]
+        rows = pixels[:: -(-height // SAMPLE)]
+        changes = (np.maximum(rows[:, 1:], rows[:, :-1]) - np.minimum(rows[:, 1:], rows[:, :-1])).max(axis=2)
+        changing = np.count_nonzero(changes > FINE)
         some = pixels[:: -(-height // SAMPLE), :: -(-width // SAMPLE)].reshape(-1, 3).astype(np.int64)
         colours = len(np.unique(some @ np.array([1 << 16, 1 << 8, 1])))
         coarse = np.bincount((some >> 4) @ np.array([256, 16, 1]))
@@ -163,6 +169,7 @@ class _Sample:
             level=level,
             near=float((np.abs(bright - level) <= PAPER_NEAR).mean()),
             saturation=float((some.max(axis=1) - some.min(axis=1)).mean()),
+            strong=np.count_nonzero(changes > STRONG) / changing if changing else 1.0,
         )
 
     @property
@@ -218,6 +225,8 @@ def _photo_reason(sample: _Sample, textured: float, repeated: float) -> str:
         return ""
     if textured >= PHOTO_SHARE:
         return f"{textured:.0%} of it is textured everywhere, as in photos"
+    if sample.strong < WRITTEN:
+        return f"{sample.strong:.1%} of the changes from pixel to pixel are strong: nothing is written or drawn in it"
     if repeated <= PHOTO_REPEATED and sample.distinct >= PHOTO_COLOURS and sample.common <= PHOTO_COMMON:
         return (
             f"a sample has {sample.colours} colours, and the three most common cover {sample.common:.0%}, as in photos"
