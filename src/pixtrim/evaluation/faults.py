@@ -23,6 +23,7 @@ from pixtrim.coordinates import CoordinateMap
 from pixtrim.evaluation.reducers import Reduced
 from pixtrim.evaluation.restore import restore_values
 from pixtrim.evaluation.samples import Sample
+from pixtrim.evaluation.sampling import bilinear
 
 __all__ = ["CHECKS", "Finding", "check"]
 
@@ -70,8 +71,8 @@ WHOLE: Final = 0.1
 SHARP: Final = 0.6
 """The least energy of detail, as a share of the plain resize's at the same scale, that does not count as blurred.
 
-Between what is meant and what is not: bilinear scaling has 0.65 to 0.8, the operators of pixtrim 0.92 and more, and a
-Gaussian blur of 0.7 reduced pixels has 0.2 to 0.45.
+Between what is meant and what is not, on one picture of each kind of the evaluation data: bilinear scaling has 0.64 to
+0.77, the operators of pixtrim 0.95 and more, and a Gaussian blur of 0.7 reduced pixels has 0.16 to 0.36.
 """
 
 
@@ -345,21 +346,7 @@ def _plain(pixels: Pixels, left: int, top: int, side: int, along: tuple[_Side, _
     box = (begins[0] - x0, begins[1] - y0, ends[0] - x0, ends[1] - y0)
     scaled = Image.fromarray(crop.astype(np.float32)).resize((counts[0], counts[1]), Image.Resampling.BICUBIC, box)
     points = np.stack(np.meshgrid(places[0], places[1]), axis=-1)
-    return _bilinear(np.asarray(scaled, np.float64), points)
-
-
-def _bilinear(picture: Floats, points: Floats) -> Floats:
-    """Sample a picture (H, W) at continuous points (..., 2), (x, y); beyond its edge it goes on as at its edge."""
-    height, width = picture.shape
-    x = (points[..., 0] - 0.5).clip(0, width - 1)
-    y = (points[..., 1] - 0.5).clip(0, height - 1)
-    left, top = x.astype(np.intp), y.astype(np.intp)
-    right, bottom = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
-    across, down = x - left, y - top
-    upper = picture[top, left] * (1 - across) + picture[top, right] * across
-    lower = picture[bottom, left] * (1 - across) + picture[bottom, right] * across
-    sampled: Floats = upper * (1 - down) + lower * down
-    return sampled
+    return bilinear(np.asarray(scaled, np.float64), points)
 
 
 def _luma(pixels: Pixels) -> Floats:

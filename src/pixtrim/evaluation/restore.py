@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixtrim.coordinates import Axis, CoordinateMap, Piece, PieceStage, Stage
+from pixtrim.evaluation.sampling import bilinear
 
 __all__ = ["restore", "restore_values"]
 
@@ -99,11 +100,4 @@ def _sample(values: Values, stage: Stage, box: tuple[int, int, int, int], into: 
     """Fill a rectangle of the original with what a stage of any kind says is there, by bilinear interpolation."""
     x0, y0, x1, y1 = box
     grid = np.stack(np.meshgrid(np.arange(x0, x1) + 0.5, np.arange(y0, y1) + 0.5), axis=-1)
-    last = np.array(values.shape[1::-1]) - 1
-    places = np.clip(stage.map_points(grid.reshape(-1, 2), "reduced").reshape(grid.shape) - 0.5, 0, last)
-    low = np.floor(places).astype(np.int64)
-    high = np.minimum(low + 1, last)
-    along, down = np.moveaxis((places - low).astype(np.float32)[..., None], -2, 0)
-    upper = values[low[..., 1], low[..., 0]] * (1 - along) + values[low[..., 1], high[..., 0]] * along
-    lower = values[high[..., 1], low[..., 0]] * (1 - along) + values[high[..., 1], high[..., 0]] * along
-    into[y0:y1, x0:x1] = upper + down * (lower - upper)
+    into[y0:y1, x0:x1] = bilinear(values, stage.map_points(grid.reshape(-1, 2), "reduced").reshape(grid.shape))

@@ -7,7 +7,8 @@ one group are no independent witnesses.
 It is the *expanded percentile* interval (T. Hesterberg, "What Teachers Should Know About the Bootstrap", The American
 Statistician 69(4), 2015): the percentiles of the resampled means, taken further out where groups are few, as Student's
 interval is wider than the normal one. Simulated on normal values, 5 of them have the truth in 92 of 100 of these
-"95%" intervals, 8 or more in 94 to 95; the plain percentile interval gets there in 83 and 89. BCa, the usual remedy for
+"95%" intervals, 8 or more in 94 to 95; the plain percentile interval gets there in 84 and 89 (`covered` in
+tests/test_evaluation_statistics.py simulates). BCa, the usual remedy for
 skewness, is no better on so few, and worse where many differences are zero, which is the rule where an operator leaves
 pictures to the plain resize. Very skewed scores (a loss in one picture of ten, and none elsewhere) need some fifty
 groups before any of these intervals holds what it says.

@@ -200,7 +200,7 @@ class RapidOCR(Engine):
 
     Lines are read one by one, so that what is read in one does not depend on the others beside it. Words are split
     where the gap between letters is wide; the confidence of a word is that of its line. Pictures with a side of more
-    than 2560 pixels are brought to that by the engine itself, which needs about 0.2 GB of memory for each megapixel.
+    than 2560 pixels are brought to that by the engine itself, whose need of memory grows with the picture.
     Slim ones are filled up with their median colour, at the right or below, to a quarter of their length.
     """
 

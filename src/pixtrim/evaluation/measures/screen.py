@@ -13,17 +13,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from pixtrim.errors import UsageError
-from pixtrim.evaluation.judges.ocr import ENGINES, Engine, Pixels, Word, engine_named
+from pixtrim.evaluation.judges.ocr import ENGINES, Pixels, Word
 from pixtrim.evaluation.measures import Measure, register
-from pixtrim.evaluation.measures.text import SURE, words
+from pixtrim.evaluation.measures.text import SURE, OfEngine, words
 from pixtrim.evaluation.reducers import Reduced
 from pixtrim.evaluation.restore import restore
 from pixtrim.evaluation.samples import Box, Sample
@@ -96,9 +95,8 @@ class ElementRecall(_ScreenMeasure):
     An element counts if its fine detail, what stands out from squares of 7 x 7 pixels, correlates by 0.4 or more with
     that of the original, at the original's resolution: as a whole, and without its rim, a quarter of its short side,
     unless there is nothing inside. Fine detail holds the strokes of letters and icons. The plain pixels of a button
-    correlate long after its label is gone, by its ground, and its detail as a whole by its outline. Of the radii and
-    thresholds that were tried on labelled web screens, these agreed most often with a neural engine about which labels
-    can still be read; no engine is needed here, and icons are taken as well as text.
+    correlate long after its label is gone, by its ground, and its detail as a whole by its outline. No engine
+    is needed here, and icons are taken as well as text.
     """
 
     name = "element-recall"
@@ -159,7 +157,7 @@ class ClickAccuracy(_ScreenMeasure):
         return float(np.mean(landed))
 
 
-class ElementText(_ScreenMeasure):
+class ElementText(_ScreenMeasure, OfEngine):
     """The share of the words of an element that can still be read in it, as a mean over the elements that have words.
 
     Its words are those that the engine reads inside of it in the original. They count where the same engine reads them
@@ -168,17 +166,6 @@ class ElementText(_ScreenMeasure):
 
     name = "element-text"
     question = "Can the labels of the parts of the screen still be read?"
-    engine: ClassVar[str]
-
-    def __init__(self) -> None:
-        if absence := self.missing():
-            raise UsageError(absence)
-        self._engine: Engine = engine_named(self.engine)
-        self.version = f"1 {self._engine.version}"
-
-    @classmethod
-    def missing(cls) -> str | None:
-        return ENGINES[cls.engine].missing()
 
     def prepare(self, sample: Sample) -> list[tuple[Edges, list[str]]]:
         """Return the boxes that have words, and these."""

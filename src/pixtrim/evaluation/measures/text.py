@@ -28,6 +28,7 @@ from pixtrim.evaluation.samples import Sample
 __all__ = [
     "CharacterRecall",
     "EditSimilarity",
+    "OfEngine",
     "TextMeasure",
     "WordRecall",
     "character_recall",
@@ -128,15 +129,15 @@ def edit_similarity(read: Sequence[str], truth: Sequence[str]) -> float:
     return float(distance.normalized_similarity(" ".join(read), " ".join(truth)))
 
 
-class TextMeasure(Measure):
-    """A measure of text; the classes that are registered name an engine and what they compare with.
+class OfEngine(Measure):
+    """A measure that asks an engine that reads; the classes that are registered name it.
 
     Attributes
     ----------
     engine : str
         The name of an engine, as in `pixtrim.evaluation.judges.ocr.ENGINES`.
-    against_self : bool
-        Whether readings are compared with what the engine reads in the original.
+    modules : tuple of str
+        What else of the extra ``evaluate`` it needs.
 
     Raises
     ------
@@ -145,9 +146,7 @@ class TextMeasure(Measure):
     """
 
     engine: ClassVar[str]
-    against_self: ClassVar[bool]
-    modules: ClassVar[tuple[str, ...]] = ("rapidfuzz",)
-    least_confidence: ClassVar[float] = 0.0  # of the words of the reduced picture, where the original's own are chosen
+    modules: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self) -> None:
         if absence := self.missing():
@@ -158,6 +157,20 @@ class TextMeasure(Measure):
     @classmethod
     def missing(cls) -> str | None:
         return ENGINES[cls.engine].missing() or absent(cls.modules, _DISTANCES)
+
+
+class TextMeasure(OfEngine):
+    """A measure of text; the classes that are registered name an engine and what they compare with.
+
+    Attributes
+    ----------
+    against_self : bool
+        Whether readings are compared with what the engine reads in the original.
+    """
+
+    against_self: ClassVar[bool]
+    modules: ClassVar[tuple[str, ...]] = ("rapidfuzz",)
+    least_confidence: ClassVar[float] = 0.0  # of the words of the reduced picture, where the original's own are chosen
 
     def applies(self, sample: Sample) -> bool:
         if sample.truth.text is not None:

@@ -21,6 +21,7 @@ from pixtrim.evaluation.measures import Measure, register
 from pixtrim.evaluation.measures.fidelity import NATURAL, cosine
 from pixtrim.evaluation.reducers import Reduced
 from pixtrim.evaluation.samples import Box, Sample
+from pixtrim.evaluation.sampling import bilinear
 
 __all__ = [
     "DetectionRecall",
@@ -162,7 +163,7 @@ class PatchCosine(_OfEncoder):
         centres = np.stack(np.meshgrid(np.arange(columns) + 0.5, np.arange(rows) + 0.5), axis=-1)
         there = reduced.coordinates.to_reduced(centres * (width / columns, height / rows))
         found = self.encoder.embed(reduced.image).patches
-        at = _interpolated(found, there / reduced.coordinates.reduced_size)
+        at = bilinear(found, there / reduced.coordinates.reduced_size * found.shape[1::-1])
         lengths = np.linalg.norm(at, axis=2) * np.linalg.norm(prepared, axis=2)
         products = np.einsum("ijk,ijk->ij", at, prepared)
         return float(np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0).mean())
@@ -295,16 +296,3 @@ def _detector(path: str) -> Detector:
 def _named(measure: type[Measure], network: str) -> str:
     end = SELF if measure.name.endswith(SELF) else ""
     return f"{measure.name.removesuffix(SELF)}-{short_name(network)}{end}"
-
-
-def _interpolated(features: NDArray[np.float32], at: Floats) -> NDArray[np.float32]:
-    """Return features (rows, columns, D) at places (..., 2), x and y in [0, 1], by bilinear interpolation."""
-    last = np.array(features.shape[1::-1]) - 1
-    places = np.clip(at * (last + 1) - 0.5, 0, last)
-    low = np.floor(places).astype(np.int64)
-    (left, above), (right, below) = np.moveaxis(low, -1, 0), np.moveaxis(np.minimum(low + 1, last), -1, 0)
-    far, down = np.moveaxis((places - low).astype(np.float32)[..., None], -2, 0)
-    upper = features[above, left] * (1 - far) + features[above, right] * far
-    lower = features[below, left] * (1 - far) + features[below, right] * far
-    result: NDArray[np.float32] = upper + down * (lower - upper)
-    return result
