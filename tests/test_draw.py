@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
+from helpers import Upright
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -41,33 +41,6 @@ def two_blocks() -> CoordinateMap:
     header = Piece((0, 0, 10, 4), (0, 0, 10, 4), Axis.keep([0, 1, 8, 9], 10), Axis.scale(4, 4))
     body = Piece((0, 4, 10, 10), (0, 4, 10, 7), Axis.scale(10, 10), Axis.keep([0, 1, 5], 6))
     return CoordinateMap.pieces([header, body], (10, 10), (10, 7))
-
-
-@dataclass(frozen=True)
-class Upright:
-    """A stage that is not made of pieces: it asks one that is, so that only its positions can be looked at."""
-
-    inner: PieceStage
-
-    @property
-    def original_size(self) -> Size:
-        return self.inner.original_size
-
-    @property
-    def reduced_size(self) -> Size:
-        return self.inner.reduced_size
-
-    def map_points(self, points: Any, to: Any) -> Any:
-        return self.inner.map_points(points, to)
-
-    def map_boxes(self, boxes: Any, to: Any) -> Any:
-        return self.inner.map_boxes(boxes, to)
-
-    def map_mask(self, mask: Any, to: Any) -> Any:
-        return self.inner.map_mask(mask, to)
-
-    def to_dict(self) -> dict[str, Any]:
-        return self.inner.to_dict()
 
 
 # dropped

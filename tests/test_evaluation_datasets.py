@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 from collections import Counter
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers import FORM, one, picture, write
 from PIL import Image
 
 from pixtrim.errors import InputError, UsageError
@@ -17,27 +17,8 @@ from pixtrim.evaluation.datasets import dataset_names, describe, limit, open_dat
 from pixtrim.evaluation.datasets.videos import FRAMES
 from pixtrim.evaluation.samples import Box, Question, Sample
 
-
-def picture(path: Path, colour: tuple[int, int, int] = (200, 90, 30), size: tuple[int, int] = (8, 6)) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, colour).save(path)
-    return path
-
-
-def write(path: Path, content: object) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
-    return path
-
-
-def one(spec: Path | str) -> Sample:
-    (sample,) = open_dataset(str(spec))
-    return sample
-
-
 # --- layouts -------------------------------------------------------------------------------------------------------
 
-FORM = {"form": [{"text": "Name:", "box": [1, 1, 5, 5], "words": []}, {"text": " "}, {"text": "Ada"}]}
 RECEIPT = "72,25,326,25,326,64,72,64,TAN, WOON\n\n50,82,440,82,440,121,50,121,TOTAL 9.00\n"
 KEY = {"company": "TAN", "total": "9.00", "date": ""}
 PAGE = {

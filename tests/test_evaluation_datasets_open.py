@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import pickle
 from collections import Counter
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers import FORM, one, picture, write
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -21,26 +21,6 @@ from pixtrim.evaluation.datasets import limit, of_kinds, open_dataset, open_data
 from pixtrim.evaluation.datasets.huggingface import Rows, parse
 from pixtrim.evaluation.datasets.videos import FRAMES
 from pixtrim.evaluation.samples import Question, Sample
-
-
-def picture(path: Path, colour: tuple[int, int, int] = (200, 90, 30), size: tuple[int, int] = (8, 6)) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, colour).save(path)
-    return path
-
-
-def write(path: Path, content: object) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
-    return path
-
-
-def one(spec: Path | str) -> Sample:
-    (sample,) = open_dataset(str(spec))
-    return sample
-
-
-FORM = {"form": [{"text": "Name:", "box": [1, 1, 5, 5], "words": []}, {"text": " "}, {"text": "Ada"}]}
 
 # --- what is typed -------------------------------------------------------------------------------------------------
 

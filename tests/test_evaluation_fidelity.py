@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from helpers import Upright
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
 from pixtrim import shrink
-from pixtrim.coordinates import Axis, CoordinateMap, Piece, PieceStage
+from pixtrim.coordinates import Axis, CoordinateMap, Piece
 from pixtrim.evaluation.measures import measure_named
 from pixtrim.evaluation.measures.fidelity import (
     KeptRatio,
@@ -119,37 +119,10 @@ def test_a_piece_that_was_dropped_shows_its_join() -> None:
     assert (back == 10).all()
 
 
-@dataclass(frozen=True)
-class Foreign:
-    """A stage of a kind that `restore` does not know: that of a plain scale."""
-
-    inner: PieceStage
-
-    @property
-    def original_size(self) -> tuple[int, int]:
-        return self.inner.original_size
-
-    @property
-    def reduced_size(self) -> tuple[int, int]:
-        return self.inner.reduced_size
-
-    def map_points(self, points: Any, to: Any) -> Any:
-        return self.inner.map_points(points, to)
-
-    def map_boxes(self, boxes: Any, to: Any) -> Any:
-        return self.inner.map_boxes(boxes, to)
-
-    def map_mask(self, mask: Any, to: Any) -> Any:
-        return self.inner.map_mask(mask, to)
-
-    def to_dict(self) -> dict[str, Any]:
-        return self.inner.to_dict()
-
-
 def test_other_kinds_of_stages_are_sampled_in_the_same_way(scene: Pixels) -> None:
     reduced = scaled(scene, (101, 77))
     stage = reduced.coordinates.stages[0]
-    foreign = CoordinateMap((256, 192), (Foreign(stage),))  # type: ignore[arg-type]
+    foreign = CoordinateMap((256, 192), (Upright(stage),))  # type: ignore[arg-type]
     difference = restore(reduced.image, foreign).astype(int) - restore(reduced.image, reduced.coordinates)
     assert np.abs(difference).max() <= 1
 
