@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import settings
+
+collect_ignore = ["toy_parts.py"]  # what it registers is for the tests that ask for it
 
 # The same examples on every run and machine, and no deadline: a slow machine is not a failure.
 settings.register_profile("pixtrim", derandomize=True, deadline=None)
@@ -25,3 +31,16 @@ def shared_data(repository: Path) -> Path:
     if not (folder / "manifest.csv").is_file():
         pytest.skip("the evaluation data are not beside the repository (../shared/data)")
     return folder
+
+
+@pytest.fixture(scope="module")
+def parts() -> Iterator[ModuleType]:
+    """The module toy_parts, whose measures and operators are registered as long as it is in use."""
+    from pixtrim.evaluation import measures, reducers
+
+    before = measures.measure_names(), reducers.reducer_names()
+    yield importlib.import_module("toy_parts")
+    del sys.modules["toy_parts"]
+    for registry, known in zip((measures._REGISTRY, reducers._REGISTRY), before, strict=True):
+        for name in set(registry) - set(known):
+            del registry[name]  # type: ignore[attr-defined]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from PIL import Image
 
 from pixtrim.coordinates import PieceStage
 from pixtrim.evaluation.datasets import open_dataset
-from pixtrim.evaluation.samples import Sample
+from pixtrim.evaluation.samples import Sample, Truth
 
 FORM = {"form": [{"text": "Name:", "box": [1, 1, 5, 5], "words": []}, {"text": " "}, {"text": "Ada"}]}
 """A form of FUNSD."""
@@ -32,6 +34,16 @@ def write(path: Path, content: object) -> Path:
 def one(spec: Path | str) -> Sample:
     (sample,) = open_dataset(str(spec))
     return sample
+
+
+def toy_sample(name: str, kind: str = "page", seed: int | None = None, **truth: Any) -> Sample:
+    """A picture of toy_parts.py, other for another first letter of its name; needs the fixture `parts`."""
+    read = partial(sys.modules["toy_parts"].encoded, ord(name[0]) if seed is None else seed)
+    return Sample(name, kind, read, Truth(**truth))
+
+
+def strip(record: Any) -> dict[str, Any]:
+    return {key: value for key, value in vars(record).items() if key != "seconds"}
 
 
 @dataclass(frozen=True)
