@@ -1,7 +1,8 @@
 """Positions on an original picture and on its reduced one, in both directions.
 
 A `CoordinateMap` is a chain of stages; the usual stage is a `PieceStage`, rectangles of the original that were each
-scaled, folded or warped by their own `Axis` in x and y, and laid out anew.
+scaled, folded or warped by their own `Axis` in x and y, and laid out anew. A `SeamStage` took pixels out of every row,
+or out of every column, each at places of its own.
 
 **Convention.** Coordinates are continuous: pixel ``i`` covers ``[i, i + 1)`` and its centre is ``i + 0.5``. Points are
 ``(x, y)``; boxes are edges ``(x0, y0, x1, y1)``, so that a whole picture is ``(0, 0, width, height)``. A model that
@@ -22,5 +23,6 @@ from __future__ import annotations
 from pixtrim.coordinates.axis import Axis
 from pixtrim.coordinates.map import CoordinateMap, Stage
 from pixtrim.coordinates.pieces import Piece, PieceStage
+from pixtrim.coordinates.seams import SeamStage
 
-__all__ = ["Axis", "CoordinateMap", "Piece", "PieceStage", "Stage"]
+__all__ = ["Axis", "CoordinateMap", "Piece", "PieceStage", "SeamStage", "Stage"]

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pixtrim.coordinates.axis import Axis, Floats, Integers, Size, array_of, by, members, shown, size_of
 from pixtrim.coordinates.pieces import Piece, PieceStage, Side
+from pixtrim.coordinates.seams import SeamStage
 from pixtrim.errors import InputError, UsageError
 
 Outside = Literal["raise", "clip"]
@@ -40,7 +41,10 @@ class Stage(Protocol):
     def to_dict(self) -> dict[str, Any]: ...
 
 
-_STAGES: dict[str, Callable[[dict[str, Any]], Stage]] = {"pieces": PieceStage.from_dict}
+_STAGES: dict[str, Callable[[dict[str, Any]], Stage]] = {
+    "pieces": PieceStage.from_dict,
+    "seams": SeamStage.from_dict,
+}
 
 
 @dataclass(frozen=True, repr=False)
@@ -285,7 +289,8 @@ class CoordinateMap:
         ``{"version": 1, "size": [w, h], "stages": [...]}``, a stage being ``{"kind": "pieces", "original": [w, h],
         "reduced": [w, h], "pieces": [...]}`` and a piece ``[original rectangle, reduced rectangle, x axis, y axis]``.
         An axis is ``[kept, dropped, kept, ...]`` in pixels where pixels were only kept or dropped, or else
-        ``[[original knots], [reduced knots]]``.
+        ``[[original knots], [reduced knots]]``. Seams are ``{"kind": "seams", "original": [w, h], "axis": "x" or "y",
+        "removed": bits}``, one bit for each pixel, row by row from the highest bit of a byte on, deflated, in base64.
 
         Examples
         --------
