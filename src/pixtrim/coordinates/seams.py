@@ -86,7 +86,8 @@ class SeamStage:
     def _kept(self) -> Places:
         """For each line, the original places of the pixels that it keeps."""
         lines = self._lines(self.removed)
-        return np.nonzero(~lines)[1].astype(np.int32).reshape(len(lines), -1)
+        kept: Places = np.nonzero(~lines)[1].astype(np.int32).reshape(len(lines), -1)
+        return kept
 
     @cached_property
     def _before(self) -> Places:

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FILTERS", "WEIGHT_BITS", "weights"]
+__all__ = ["FILTERS", "WEIGHT_BITS", "warped_weights", "weights"]
 
 WEIGHT_BITS: Final = 14
 """Fractional bits of a weight: 1 is ``1 << 14``."""
@@ -75,6 +75,50 @@ def _weights(size: int, new_size: int, filter: str) -> tuple[Starts, Fixed]:
     starts = np.clip(np.floor(centres - support * scale + 0.5), 0, size - taps).astype(np.int32)
     distances = np.abs(starts[:, None] + (np.arange(taps) + 0.5) - centres[:, None])
     return _trimmed(starts, _fixed(kernel(distances, scale)))
+
+
+def warped_weights(original: Floats, reduced: Floats, filter: str) -> tuple[Starts, Fixed]:
+    """Work out the weights of an axis whose scale changes along it.
+
+    The filter has its width in pixels of the result everywhere, so that it is stretched on the original by the local
+    factor of reduction, and each original pixel counts by the length that it takes on the result.
+
+    Parameters
+    ----------
+    original, reduced : ndarray
+        float64 (K,): the knots of a piecewise linear, strictly rising map of slopes up to 1, from 0 to the whole numbers
+        of pixels before and after.
+    filter : str
+        One of `FILTERS`. ``"area"`` weighs by the exact overlap on the result.
+
+    Returns
+    -------
+    starts, weights : ndarray
+        As those of `weights`.
+
+    Examples
+    --------
+    >>> starts, fixed = warped_weights(np.array([0.0, 4, 6]), np.array([0.0, 1, 3]), "area")
+    >>> starts.tolist(), fixed.tolist()
+    ([0, 2, 2], [[4096, 4096, 4096, 4096], [0, 0, 16384, 0], [0, 0, 0, 16384]])
+    """
+    size, new_size = int(original[-1]), int(reduced[-1])
+    edges = np.interp(np.arange(size + 1), original, reduced)
+    support, _ = _KERNELS[filter]
+    reach = 0.5 if filter == "area" else support
+    centres = np.arange(new_size) + 0.5
+    first = np.maximum(np.searchsorted(edges, centres - reach, side="right") - 1, 0)
+    behind = np.minimum(np.searchsorted(edges, centres + reach, side="left"), size)
+    taps = int((behind - first).max())
+    starts = np.minimum(first, size - taps).astype(np.int32)
+    places = starts[:, None] + np.arange(taps)
+    begin, end = edges[places], edges[places + 1]
+    if filter == "area":
+        low, high = centres[:, None] - 0.5, centres[:, None] + 0.5
+        exact = np.maximum(np.minimum(end, high) - np.maximum(begin, low), 0)
+    else:
+        exact = _KERNELS[filter][1](np.abs((begin + end) / 2 - centres[:, None]), 1.0) * (end - begin)
+    return _trimmed(starts, _fixed(exact))
 
 
 def _fixed(exact: Floats) -> Fixed:

@@ -12,7 +12,7 @@ from pixtrim import kernels
 from pixtrim.errors import UsageError
 from pixtrim.kernels.filters import FILTERS, weights
 
-__all__ = ["DEFAULT_FILTER", "resize"]
+__all__ = ["DEFAULT_FILTER", "check_picture", "check_size", "check_threads", "resize"]
 
 DEFAULT_FILTER: Final = "bicubic"
 MAX_PIXELS: Final = 2**28  # of the result: 768 MiB
@@ -57,20 +57,19 @@ def resize(
     >>> resize(pixels, (2, 1), filter="area")[..., 0].tolist()
     [[0, 200]]
     """
-    height, width = _shape(pixels)
-    new_width, new_height = _size(size)
+    height, width = check_picture(pixels)
+    new_width, new_height = check_size(size)
     if filter not in FILTERS:
         raise UsageError(f"filter must be one of {', '.join(FILTERS)}, got {filter!r}")
-    if not isinstance(threads, (int, np.integer)) or not 1 <= threads <= MAX_THREADS:
-        raise UsageError(f"threads must be a whole number from 1 to {MAX_THREADS}, got {threads!r}")
+    check_threads(threads)
     if (new_width, new_height) == (width, height):
         return pixels.copy()
     rows, columns = weights(height, new_height, filter), weights(width, new_width, filter)
     return kernels.resample(pixels, *rows, *columns, threads)
 
 
-def _shape(pixels: Any) -> tuple[int, int]:
-    """Check the picture; return its height and width."""
+def check_picture(pixels: Any) -> tuple[int, int]:
+    """Check a picture; return its height and width."""
     known = isinstance(pixels, np.ndarray) and pixels.dtype == np.uint8 and pixels.flags.c_contiguous
     if not known or pixels.ndim != 3 or pixels.shape[2] != 3:
         what = [
@@ -83,7 +82,14 @@ def _shape(pixels: Any) -> tuple[int, int]:
     return pixels.shape[0], pixels.shape[1]
 
 
-def _size(size: Any) -> tuple[int, int]:
+def check_threads(threads: Any) -> None:
+    """Check a number of threads."""
+    if not isinstance(threads, (int, np.integer)) or not 1 <= threads <= MAX_THREADS:
+        raise UsageError(f"threads must be a whole number from 1 to {MAX_THREADS}, got {threads!r}")
+
+
+def check_size(size: Any) -> tuple[int, int]:
+    """Check the size of a result; return its width and height."""
     try:
         width, height = map(operator.index, size)
     except (TypeError, ValueError):
