@@ -15,12 +15,13 @@ from PIL import Image
 from pixtrim.errors import InputError, UsageError
 from pixtrim.evaluation.datasets import dataset_names, describe, limit, open_dataset, register
 from pixtrim.evaluation.datasets.videos import FRAMES
-from pixtrim.evaluation.samples import Box, Question, Sample
+from pixtrim.evaluation.samples import Box, Question, Sample, Truth
 
 # --- layouts -------------------------------------------------------------------------------------------------------
 
 RECEIPT = "72,25,326,25,326,64,72,64,TAN, WOON\n\n50,82,440,82,440,121,50,121,TOTAL 9.00\n"
 KEY = {"company": "TAN", "total": "9.00", "date": ""}
+SIGNS = "\ufeff1,1,4,2,4,5,0,4,Bakery\n2,0,3,0,3,1,2,1,###\r\n5,2,7,2,7,4,5,4,Fish, chips\n"
 PAGE = {
     "page_info": {"image_path": "a.pdf_3.jpg"},
     "layout_dets": [
@@ -150,6 +151,26 @@ def test_imagenet(tmp_path: Path) -> None:
     assert (vulture.kind, vulture.truth.label, other.truth.label) == ("photo", "n01616318", None)
 
 
+def test_icdar(tmp_path: Path) -> None:
+    picture(tmp_path / "1.jpg")
+    picture(tmp_path / "2.jpg")
+    picture(tmp_path / "3.jpg")
+    write(tmp_path / "gt_1.txt", SIGNS)
+    write(tmp_path / "gt_2.txt", "2,0,3,0,3,1,2,1,###\n")
+    first, second, third = open_dataset(str(tmp_path))
+    assert {sample.kind for sample in (first, second, third)} == {"scene text"}
+    assert first.truth.text == "Bakery\nFish, chips"
+    assert first.truth.elements == (Box(0, 1, 4, 5, "Bakery"), Box(5, 2, 7, 4, "Fish, chips"))
+    assert (second.truth, third.truth) == (Truth(), Truth())
+
+
+def test_text_beside_photos_is_no_icdar(tmp_path: Path) -> None:
+    picture(tmp_path / "photos" / "1.jpg")
+    write(tmp_path / "photos" / "gt_1.txt", "1, 2, some words")
+    write(tmp_path / "photos" / "gt_2.txt", SIGNS)
+    assert one(tmp_path).kind == "photo"
+
+
 def test_ecssd_and_davis_differ_by_their_names(tmp_path: Path) -> None:
     for name in ("salient/0034", "clip/00000", "clip/00001"):
         picture(tmp_path / f"{name}.jpg")
@@ -197,6 +218,7 @@ def test_bsds_takes_the_annotator_in_the_middle(tmp_path: Path) -> None:
         ("images/a.pdf_3.jpg", "OmniDocBench.json", [PAGE], "document page"),
         ("images/0001.jpg", "ground_truth_mask/0001.png", None, "photo"),
         ("images/test/1.jpg", "groundTruth/test/1.mat", "", "photo"),
+        ("ch4_test_images/1.jpg", "ch4_test_localization_transcription_gt/gt_1.txt", SIGNS, "scene text"),
         ("val/a_1.png", "valannot/a_1.png", None, "video frame"),
         ("JPEGImages/480p/bear/00000.jpg", "Annotations/480p/bear/00000.png", None, "video frame"),
     ],
@@ -251,6 +273,7 @@ def test_a_layout_that_is_added_is_recognised(tmp_path: Path) -> None:
         ("a.json", '{"width": 9, "height": 9, "views": [{"visible": true}]}', r"a\.json: .*'clickable' is missing"),
         ("qa.json", '[{"image": "a.png", "question": "?", "answer": 4}]', r"qa\.json: .*no text or list of texts"),
         ("qa.json", "", r"qa\.json: is not valid JSON"),
+        ("gt_a.txt", "1,2,3,4,5,6,7,8,ok\n1,2,3,4,5,6,7,x,no", r"gt_a\.txt: is not a list .*line 2"),
         ("labels.csv", "file,wnid\na.png,vulture\n", r"labels\.csv: .*no synset"),
         ("labels.csv", 'file,wnid\n"a.png,n01616318\n', r"labels\.csv: is not a table"),
         ("labels.csv", "file,wnid\na.png\n", r"labels\.csv: is not a table"),

@@ -1,4 +1,4 @@
-"""Photos: ImageNet with classes, BSDS with segmentations, ECSSD with masks of the salient object."""
+"""Photos: ImageNet with classes, BSDS with segmentations, ECSSD with masks of the salient object, ICDAR with words."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from pixtrim.errors import InputError, require
 from pixtrim.evaluation.datasets.adapters import (
     Layout,
     beginning,
+    box,
     first_truth,
+    lines,
     pairs,
     pictures_in,
     read_bytes,
@@ -26,10 +28,10 @@ from pixtrim.evaluation.datasets.adapters import (
     sample,
     truth_of,
 )
-from pixtrim.evaluation.samples import Sample, Truth
+from pixtrim.evaluation.samples import Box, Sample, Truth
 from pixtrim.image import load
 
-__all__ = ["are_frames", "bsds", "ecssd", "imagenet", "read_mask"]
+__all__ = ["are_frames", "bsds", "ecssd", "icdar", "imagenet", "read_mask"]
 
 # Beside one another, and as it is published.
 _BSDS: Final = (
@@ -38,7 +40,14 @@ _BSDS: Final = (
 )
 _ECSSD: Final = (Layout("", "", "_mask.png"), Layout("images", "ground_truth_mask", ".png"))
 
+_ICDAR: Final = (
+    ("", ""),
+    *((f"ch4_{part}_images", f"ch4_{part}_localization_transcription_gt") for part in ("training", "test")),
+)
+
 _LABELS: Final = "labels.csv"
+_CORNERS: Final = re.compile(rb"(?:\xef\xbb\xbf)?(?:-?\d+,){8}")
+_UNREADABLE: Final = "###"  # the word of what nobody could read, in ICDAR
 
 
 def _is_imagenet(root: Path) -> bool:
@@ -126,3 +135,48 @@ def read_mask(path: Path, picture: Path, above: int = 127) -> NDArray[np.bool_]:
         raise InputError(f"{path}: is {sizes[0]} pixels, its picture {sizes[1]}; get the files again")
     found: NDArray[np.bool_] = mask.max(axis=2) > above
     return found
+
+
+def _words_of(root: Path) -> Iterator[tuple[Path, Path | None]]:
+    """Yield the pictures of a folder in ICDAR's layout, each with its file of words; None where there is none."""
+    for folder, words in _ICDAR:
+        if (root / folder).is_dir() and any((root / words).glob("gt_*.txt")):
+            for picture in pictures_in(root / folder):
+                path = root / words / f"gt_{picture.stem}.txt"
+                yield picture, path if path.is_file() else None
+
+
+def _is_icdar(root: Path) -> bool:
+    path = next((path for _, path in _words_of(root) if path is not None), None)
+    return path is not None and _CORNERS.match(beginning(path)) is not None
+
+
+@register(
+    "icdar", "photos with words, as ICDAR 2015: x.jpg, gt_x.txt with four corners and the text of each word", _is_icdar
+)
+def icdar(root: Path) -> Iterator[Sample]:
+    """Yield photos with words in them; an element is the box around a word, and its label is the word.
+
+    The text is that of all words in the order of the file. Words marked as unreadable are left out.
+    """
+    for picture, path in _words_of(root):
+        words = _words(path) if path else ()
+        truth = Truth(text=lines(word.label for word in words), elements=words or None)
+        yield sample(root, picture, "scene text", truth)
+
+
+def _words(path: Path) -> tuple[Box, ...]:
+    with truth_of(path, "a list of the words of a photo"):
+        parts = [line.split(",", 8) for line in read_text(path).splitlines() if line.strip()]
+        for number, part in enumerate(parts, 1):
+            if len(part) < 9 or not all(re.fullmatch(r"\s*-?\d+\s*", value) for value in part[:8]):
+                raise ValueError(f"line {number} does not hold eight coordinates and a text")
+        words = [(*_around([int(value) for value in part[:8]]), part[8].strip()) for part in parts]
+        found = [box(*word) for word in words if word[4] not in ("", _UNREADABLE)]
+    return tuple(found)
+
+
+def _around(corners: list[int]) -> tuple[int, int, int, int]:
+    """Return the upright box around four corners."""
+    x, y = corners[::2], corners[1::2]
+    return min(x), min(y), max(x), max(y)
