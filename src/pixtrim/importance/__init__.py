@@ -1,0 +1,41 @@
+"""Where the content of a picture is: sources of importance under one contract.
+
+Importance is ``float32 (H, W)`` in [0, 1], of the picture's size; 1 is to be kept. `importance_of` asks a source by its
+name, `register` adds one; `protected` returns what must be left alone, `confidence` how sure a map is.
+"""
+
+from __future__ import annotations
+
+from pixtrim.importance.gradient import gradient
+from pixtrim.importance.maps import Importance, Pixels, Source, checked_map, combine, confidence, resized_map
+from pixtrim.importance.regions import box_map, boxes, mask_file, protected
+from pixtrim.importance.sources import Named, importance_of, register, source_named, source_names
+from pixtrim.importance.spectral import spectral_residual
+from pixtrim.importance.text import text
+
+__all__ = [
+    "Importance",
+    "Named",
+    "Pixels",
+    "Source",
+    "box_map",
+    "boxes",
+    "checked_map",
+    "combine",
+    "confidence",
+    "gradient",
+    "importance_of",
+    "mask_file",
+    "protected",
+    "register",
+    "resized_map",
+    "source_named",
+    "source_names",
+    "spectral_residual",
+    "text",
+]
+
+register("gradient", gradient, summary="local contrast: fast, whatever the picture shows")
+register("text", text, summary="lines of text, printed or in a scene; no weights")
+register("spectral_residual", spectral_residual, summary="what stands out from the rest of its spectrum; no weights")
+register("mask", mask_file, takes="FILE.png", summary="a mask drawn by somebody: black 0, white 1")
