@@ -257,9 +257,14 @@ def test_text_that_needs_no_scaling_is_not_scaled() -> None:
         assert shrunk.tokens.after >= 0.45 * shrunk.tokens.before
 
 
-@pytest.mark.parametrize("operator", ["carve", "", None, "Fold", ["fold"]])
+@pytest.mark.parametrize(
+    "operator", ["seams", "", None, "Fold", ["fold"], "warp+fold", "warp+carve", "fold+fold", "auto+fold"]
+)
 def test_another_operator_is_refused(operator: Any) -> None:
-    with pytest.raises(UsageError, match=r"operator is .*: choose one of auto, fold, resize"):
+    with pytest.raises(
+        UsageError,
+        match=r"operator is .*: choose auto, or steps joined by \+ in this order: crop, fold, and one of resize, warp, carve",
+    ):
         shrink(SCREEN, "claude-opus-4-7", operator=operator)
 
 

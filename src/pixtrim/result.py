@@ -47,8 +47,9 @@ class Report:
     ----------
     input, output : str
         Names of the picture and of the file that was written; `output` is None until then.
-    operator : {"fold", "resize", "none"}
-        What was done; a fold may have been scaled after it.
+    operator : str
+        What was done: ``"none"``, ``"resize"``, or the other steps joined by ``+``, as ``"fold"`` or ``"crop+warp"``; a
+        resize may have ended them.
     kind : str or None
         What the picture was taken for; None where nobody had to look.
     tokens_before, tokens_after : int
@@ -59,6 +60,10 @@ class Report:
         By the price of `price_date`; None where no price is known.
     text_scale : float
         The smallest scale that text was reduced to; 1.0 is its native size.
+    importance : str or None
+        The source of importance that was asked; None where none was.
+    confidence : float or None
+        How sure it was, 0 to 1.
     notes, warnings : list of str
         What was done on loading, and what a user has to know.
     seconds : float
@@ -88,6 +93,8 @@ class Report:
     notes: list[str]
     warnings: list[str]
     seconds: float
+    importance: str | None = None
+    confidence: float | None = None
     output: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -107,6 +114,8 @@ class Shrunk:
         Maps points, boxes, polygons and masks between the two.
     report : Report
         What was done, and what it saves.
+    importance : ndarray or None
+        float32 (H, W) in [0, 1]: where the content of the original is, if a step asked.
     """
 
     original: NDArray[np.uint8] = field(repr=False)
@@ -116,6 +125,7 @@ class Shrunk:
     data: bytes | None = field(default=None, repr=False)
     format: str | None = field(default=None, repr=False)
     path: Path | None = field(default=None, repr=False)
+    importance: NDArray[np.float32] | None = field(default=None, repr=False)
 
     @property
     def tokens(self) -> Tokens:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pixtrim.coordinates import CoordinateMap
 from pixtrim.errors import UsageError
-from pixtrim.pipeline import Operator, shrink
+from pixtrim.pipeline import shrink
 from pixtrim.tokens import resolve
 
 __all__ = ["BASELINE", "Reduced", "Reducer", "reducer_named", "reducer_names", "register"]
@@ -88,12 +88,11 @@ def reducer_named(name: str) -> Reducer:
     return _REGISTRY[name]
 
 
-def _shrunk(operator: Operator, pixels: Pixels, model: str, tokens: int) -> Reduced:
+def _shrunk(operator: str, pixels: Pixels, model: str, tokens: int, **settings: Any) -> Reduced:
     before = resolve(model).count(pixels.shape[1], pixels.shape[0])
-    result = shrink(pixels, model, budget=min(tokens, before), operator=operator)
+    result = shrink(pixels, model, budget=min(tokens, before), operator=operator, **settings)
     return Reduced(result.image, result.coordinates, result.tokens.after)
 
 
-_OPERATORS: Final[tuple[Operator, ...]] = (BASELINE, "fold", "auto")
-for _name in _OPERATORS:
+for _name in (BASELINE, "fold", "warp", "carve", "auto"):
     register(_name, partial(_shrunk, _name))  # not a closure, so that it can be pickled

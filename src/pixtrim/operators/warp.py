@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from pixtrim import kernels
 from pixtrim.coordinates import Axis, CoordinateMap
 from pixtrim.errors import UsageError
-from pixtrim.kernels.filters import warped_weights
+from pixtrim.kernels.filters import FILTERS, warped_weights
 from pixtrim.operators.resize import check_picture, check_size, check_threads
 
-__all__ = ["DEFAULT_LEAST", "Warped", "profiles", "warp", "warped_axis"]
+__all__ = ["DEFAULT_LEAST", "Warped", "check_map", "profiles", "warp", "warped_axis"]
 
 Pixels = NDArray[np.uint8]
 Importance = NDArray[np.float32]
@@ -30,6 +30,7 @@ CELLS: Final = 64
 CELL: Final = 4  # pixels that a stretch has at least
 BLUR: Final = 1.5  # stretches: the standard deviation by which a profile is smoothed, so that no scale jumps
 PEAK: Final = 0.5  # what the most important place of a line counts beside the mean of the line
+FINE: Final = 1024  # parts of a pixel that knots are rounded to: no machine's last bits of a sum show in a result
 FLOOR: Final = 0.05  # what a line without anything important weighs, of the most important one
 
 
@@ -126,11 +127,13 @@ def warp(
         )
     if not 0 < least <= 1:
         raise UsageError(f"least is {least!r}: give a share above 0 and up to 1 of the scale of a plain resize")
-    _check("importance", importance, np.float32, (height, width))
+    if filter not in FILTERS:
+        raise UsageError(f"filter must be one of {', '.join(FILTERS)}, got {filter!r}")
+    check_map("importance", importance, np.float32, (height, width))
     if protect is not None:
-        _check("protect", protect, np.bool_, (height, width))
+        check_map("protect", protect, np.bool_, (height, width))
     across, down = profiles(importance)
-    kept = (None, None) if protect is None else (protect.any(axis=0), protect.any(axis=1))
+    kept = [None, None] if protect is None else [np.asarray(protect.any(axis=axis)) for axis in (0, 1)]
     x = warped_axis(across, new_width, least, kept[0])
     y = warped_axis(down, new_height, least, kept[1])
     columns = warped_weights(x.original, x.reduced, filter)
@@ -151,10 +154,10 @@ def profiles(importance: Importance) -> tuple[Floats, Floats]:
     columns, rows : ndarray
         float64 (W,) and (H,). The mean alone would overlook what is small, the largest value what is wide.
     """
-    return tuple(  # type: ignore[return-value]
-        (1 - PEAK) * importance.mean(axis=axis, dtype=np.float64) + PEAK * importance.max(axis=axis)
-        for axis in (0, 1)
+    columns, rows = (
+        (1 - PEAK) * importance.mean(axis=axis, dtype=np.float64) + PEAK * importance.max(axis=axis) for axis in (0, 1)
     )
+    return columns, rows
 
 
 def warped_axis(profile: Floats, new_size: int, least: float = DEFAULT_LEAST, protect: Mask | None = None) -> Axis:
@@ -191,8 +194,7 @@ def warped_axis(profile: Floats, new_size: int, least: float = DEFAULT_LEAST, pr
         low[kept], weights[kept] = even, 1.0
     scales = _filled(weights, lengths, low, float(new_size))
     reduced = np.concatenate([[0.0], np.cumsum(scales * lengths)])
-    reduced *= new_size / reduced[-1]
-    reduced[-1] = new_size
+    reduced = np.rint(reduced * (FINE * new_size / reduced[-1])) / FINE
     return Axis(edges, reduced)
 
 
@@ -218,9 +220,10 @@ def _blurred(values: Floats) -> Floats:
     return smooth
 
 
-def _check(name: str, array: object, dtype: type, shape: tuple[int, int]) -> None:
+def check_map(name: str, array: object, dtype: type, shape: tuple[int, int]) -> None:
+    """Check an array that has one value for each pixel: bool, or float32 in [0, 1]."""
     if isinstance(array, np.ndarray) and array.dtype == dtype and array.shape == shape:
-        if dtype is np.bool_ or (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
+        if dtype is np.bool_ or (array.min() >= 0 and array.max() <= 1):  # not so with NaN, either
             return
         raise UsageError(f"{name} has values outside of 0 to 1: scale it to that range")
     found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__

@@ -1,35 +1,29 @@
-"""shrink(): the only place where the stages meet. Load, count, inspect, fold, resize, map, report."""
+"""shrink(): the only place where the stages meet. Load, count, inspect, reduce, map, report."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pixtrim.coordinates import CoordinateMap
 from pixtrim.errors import UsageError
 from pixtrim.image import MAX_PIXELS, Source, load
 from pixtrim.inspection import Inspection, inspect
 from pixtrim.legibility import COMFORTABLE_HEIGHT, LEAST_HEIGHT, text_height
 from pixtrim.operators import fold
 from pixtrim.operators.fold.changes import Changes, measure_noise
-from pixtrim.operators.resize import resize
+from pixtrim.pipeline import policy
+from pixtrim.pipeline.steps import PLAIN, carved, cropped, folded, parse_operator, resized, warped
+from pixtrim.pipeline.task import DEFAULT_IMPORTANCE, STRETCH, Guide, Part, SourceLike, Task
 from pixtrim.result import Report, Shrunk
-from pixtrim.tokens import Price, Rule, largest_size, parse_budget, price_of, resolve
-from pixtrim.tokens.budget import BudgetError
+from pixtrim.tokens import Price, parse_budget, price_of, resolve
 
-__all__ = ["Operator", "shrink"]
-
-Operator = Literal["auto", "fold", "resize"]
-
-STRETCH = 0.03
-"""How far the aspect ratio may change to use the pixels of cells that are paid for anyway."""
+__all__ = ["DEFAULT_IMPORTANCE", "STRETCH", "WORTH_FOLDING", "SourceLike", "shrink"]
 
 NATIVE_GAP = 10
 """The gap of a fold that was asked for by name where the budget asks for none."""
@@ -39,53 +33,19 @@ MAX_THREADS = 256
 WORTH_FOLDING = 1.05
 """Folding has to leave text this much larger than a plain resize does, or the plain resize is chosen."""
 
-
-@dataclass(frozen=True)
-class _Reduced:
-    """A candidate: the reduced picture, how it came about, and the smallest scale of anything on it."""
-
-    operator: str
-    image: NDArray[np.uint8]
-    coordinates: CoordinateMap
-    scale: float
-
-
-@dataclass(frozen=True)
-class _Task:
-    """A picture and what it has to become."""
-
-    pixels: NDArray[np.uint8]
-    rule: Rule
-    detail: str | None
-    tokens: int
-    threads: int
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self.pixels.shape[1], self.pixels.shape[0]
-
-    def fitted(self, width: int, height: int) -> tuple[int, int]:
-        """The size at which the budget holds a picture of this shape."""
-        if largest_size(self.rule, width, height, self.tokens, self.detail) == (width, height):
-            return width, height  # not to be stretched to a grid, for what is not scaled stays sharp
-        return largest_size(self.rule, width, height, self.tokens, self.detail, STRETCH)
-
-    def scale(self, width: int, height: int) -> float:
-        try:
-            across, down = self.fitted(width, height)
-        except BudgetError:  # folds can have a shape that the model bills more for, at any size
-            return 1e-9
-        return min(across / width, down / height)
+ENDS = {"resize": resized, "warp": warped, "carve": carved}
 
 
 def shrink(
     image: Source,
     model: str,
     budget: int | float | str = "fit",
-    operator: Operator = "auto",
+    operator: str = "auto",
     *,
     detail: str | None = None,
     protect: ArrayLike | None = None,
+    importance: SourceLike = DEFAULT_IMPORTANCE,
+    computer_use: bool = False,
     threads: int = 1,
     page: int | None = None,
     dpi: float = 150,
@@ -104,13 +64,20 @@ def shrink(
     budget : int, float or str
         Tokens (800), a share of what the picture costs now (0.5 or ``"50%"``), or ``"fit"``: what it costs now, but no
         pixels that the model throws away.
-    operator : {"auto", "fold", "resize"}
-        ``"fold"`` drops rows and columns that repeat their neighbour, ``"resize"`` scales; ``"auto"`` folds documents
-        and screenshots where that leaves their text larger, and resizes everything else.
+    operator : str
+        ``"auto"``, or steps joined by ``+`` in this order. ``"crop"`` cuts off borders without importance, ``"fold"``
+        drops rows and columns that repeat their neighbour, and at the end one of ``"resize"`` scales, ``"warp"`` scales
+        what is unimportant more, and ``"carve"`` takes out seams. ``"auto"`` folds documents and screenshots where that
+        leaves their text larger, and does to photos what the evaluation has shown to be no worse than a plain resize.
     detail : str, optional
         The model's level of detail; by default the one that it uses itself.
     protect : array_like, optional
-        (N, 4), boxes (x0, y0, x1, y1) in pixels of the picture, in which nothing is folded. They are still scaled.
+        (N, 4), boxes (x0, y0, x1, y1) in pixels of the picture, in which nothing is cropped, folded or carved. They are
+        still scaled, but by a warp no smaller than by a plain resize.
+    importance : str, array or callable
+        Where the content is, for crop, warp and carve: a source of `pixtrim.importance`, or float32 (H, W) in [0, 1].
+    computer_use : bool
+        The model is to point at places of the picture: nothing but uniform scaling and folding is done to it.
     threads : int
         The most threads that the kernels use; the result does not depend on it.
     page, dpi, max_pixels, name
@@ -140,8 +107,9 @@ def shrink(
     (2714, True, 'fold')
     """
     started = perf_counter()
-    if operator not in get_args(Operator):
-        raise UsageError(f"operator is {operator!r}: choose one of {', '.join(get_args(Operator))}")
+    steps = parse_operator(operator)
+    if computer_use and not PLAIN.issuperset(steps):
+        raise UsageError(f"operator is {operator!r}: for computer use choose auto, fold or resize, which keep shapes")
     if not isinstance(threads, (int, np.integer)) or not 1 <= threads <= MAX_THREADS:
         raise UsageError(f"threads is {threads!r}: give a whole number from 1 to {MAX_THREADS}")
     rule = resolve(model)
@@ -152,9 +120,10 @@ def shrink(
     boxes = _protected(protect, width, height)
     before = rule.count(width, height, detail)
     wanted = parse_budget(budget, before)
-    task = _Task(pixels, rule, detail, before if wanted is None else min(wanted, before), threads)
+    guide = Guide(pixels, importance)
+    task = Task(pixels, rule, detail, before if wanted is None else min(wanted, before), threads, boxes, guide)
 
-    reduced, inspection, lines = _reduce(task, operator, boxes, wanted is None)
+    reduced, inspection, lines = _reduce(task, steps, wanted is None, computer_use)
     after = rule.count(reduced.image.shape[1], reduced.image.shape[0], detail)
     price = price_of(model, prices)
     report = Report(
@@ -176,6 +145,8 @@ def shrink(
         usd_after=price.cost(after) if price else None,
         price_date=price.read or None if price else None,
         text_scale=round(reduced.scale, 4),
+        importance=guide.name if guide.used else None,
+        confidence=round(guide.confidence, 4) if guide.used else None,
         notes=list(loaded.notes),
         warnings=_warnings(task, reduced, lines, wanted, before, after),
         seconds=0.0,
@@ -188,54 +159,50 @@ def shrink(
         data=loaded.data if loaded.pristine and reduced.operator == "none" else None,
         format=loaded.format,
         path=_path_of(image),
+        importance=guide.importance if guide.used else None,
     )
 
 
 def _reduce(
-    task: _Task, operator: Operator, protect: NDArray[np.int64], fit: bool
-) -> tuple[_Reduced, Inspection | None, float | None]:
+    task: Task, steps: tuple[str, ...], fit: bool, computer_use: bool
+) -> tuple[Part, Inspection | None, float | None]:
     """Choose and do the work; also return what was found out about the picture, and the height of its text."""
-    width, height = task.size
-    untouched = _Reduced("none", task.pixels, CoordinateMap.identity(width, height), 1.0)
+    whole = Part.whole(task.pixels)
     if not task.rule.saves_by_pixels(task.detail):
-        return untouched, None, None
-    native = task.fitted(width, height) == task.size
-    if native and not (operator == "fold" and fit):
-        return untouched, None, None
-    changes = Changes(task.pixels, measure_noise(task.pixels), threads=task.threads)
-    inspection = inspect(task.pixels, task.threads, changes=changes)
+        return whole, None, None
+    if task.native and not (fit and {"crop", "fold"}.intersection(steps)):
+        return whole, None, None
+    part = cropped(task, whole) if "crop" in steps else whole
+    changes = Changes(part.image, measure_noise(part.image), threads=task.threads)
+    inspection = inspect(part.image, task.threads, changes=changes)
     lines = None if inspection.kind == "photo" else text_height(changes)
-    scaled = task.scale(width, height)
-    enough = 1.0 if lines is None or operator == "fold" else min(COMFORTABLE_HEIGHT / lines, 1.0)
-    if operator == "fold" or (operator == "auto" and inspection.foldable and scaled < enough):
-        analysis = fold.Analysis(changes.protected(np.concatenate([protect, inspection.plots])))
-        gap = NATIVE_GAP if native else fold.gap_for(analysis, task.scale, enough)
-        folded = analysis.size(gap)
-        if native and task.rule.count(*folded, task.detail) >= task.tokens:
-            return untouched, inspection, lines
-        if operator == "fold" or task.scale(*folded) >= WORTH_FOLDING * scaled:
-            return _fold(task, analysis.plan(gap)), inspection, lines
-    return _resize(task, task.pixels, "resize", CoordinateMap.identity(width, height)), inspection, lines
+    end = next((step for step in steps if step in ENDS), "resize")
+    if "fold" in steps or (not steps and inspection.foldable):
+        part = _fold(task, part, changes, inspection, lines, forced=bool(steps))
+    elif not steps and not computer_use:
+        end = policy.choose(task, inspection)
+    if task.native and task.count(*part.size) >= task.tokens:
+        return whole, inspection, lines
+    return ENDS[end](task, part), inspection, lines
 
 
-def _fold(task: _Task, plan: fold.FoldPlan) -> _Reduced:
-    return _resize(task, plan.apply(task.pixels, task.threads), "fold", plan.coordinates)
+def _fold(
+    task: Task, part: Part, changes: Changes, inspection: Inspection, lines: float | None, *, forced: bool
+) -> Part:
+    """Fold where that was asked for, or leaves text larger than a plain resize does."""
+    scaled = task.scale(*part.size)
+    enough = 1.0 if lines is None or forced else min(COMFORTABLE_HEIGHT / lines, 1.0)
+    if not forced and scaled >= enough:
+        return part
+    protect = part.coordinates.to_reduced(boxes=task.protect.astype(np.float64)).astype(np.int64)
+    analysis = fold.Analysis(changes.protected(np.concatenate([protect, inspection.plots])))
+    gap = NATIVE_GAP if task.native else fold.gap_for(analysis, task.scale, enough)
+    if forced or task.scale(*analysis.size(gap)) >= WORTH_FOLDING * scaled:
+        return folded(task, part, analysis.plan(gap))
+    return part
 
 
-def _resize(task: _Task, pixels: NDArray[np.uint8], operator: str, coordinates: CoordinateMap) -> _Reduced:
-    """Scale to the budget what is to be scaled, and chain the maps."""
-    height, width = pixels.shape[:2]
-    size = task.fitted(width, height)
-    if size == (width, height):
-        return _Reduced(operator, pixels, coordinates, 1.0)
-    image = resize(pixels, size, threads=task.threads)
-    chained = coordinates.then(CoordinateMap.scale((width, height), size))
-    return _Reduced(operator, image, chained, min(size[0] / width, size[1] / height))
-
-
-def _warnings(
-    task: _Task, reduced: _Reduced, lines: float | None, wanted: int | None, before: int, after: int
-) -> list[str]:
+def _warnings(task: Task, reduced: Part, lines: float | None, wanted: int | None, before: int, after: int) -> list[str]:
     """Say in words what a user has to know before relying on the result."""
     found = []
     rule, detail = task.rule, task.detail
