@@ -18,7 +18,7 @@ from PIL import Image
 
 from pixtrim.errors import InputError, UsageError
 from pixtrim.evaluation.judges.encoders import Backend, Encoder, encoder_named
-from pixtrim.evaluation.judges.vit import CLASSES, NumpyViT, _erf
+from pixtrim.importance.vit import CLASSES, NumpyViT, _erf
 
 Pixels = NDArray[np.uint8]
 

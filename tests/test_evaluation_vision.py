@@ -16,13 +16,13 @@ from PIL import Image
 
 from pixtrim.coordinates import CoordinateMap
 from pixtrim.errors import InputError, UsageError
-from pixtrim.evaluation.judges.detector import COCO, Detector, overlap
 from pixtrim.evaluation.judges.encoders import encoder_named
-from pixtrim.evaluation.judges.vit import CLASSES
 from pixtrim.evaluation.measures import Measure, measure_named
 from pixtrim.evaluation.measures.vision import detector_measures, encoder_measures
 from pixtrim.evaluation.reducers import Reduced
 from pixtrim.evaluation.samples import Box, Sample, Truth
+from pixtrim.importance.detector import COCO, Detector, overlap
+from pixtrim.importance.vit import CLASSES
 
 Pixels = NDArray[np.uint8]
 BASES = (

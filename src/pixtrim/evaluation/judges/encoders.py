@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pixtrim.errors import PixtrimError, UsageError, require
-from pixtrim.evaluation.judges.vit import NumpyViT
+from pixtrim.importance.vit import NumpyViT
 
 __all__ = ["Backend", "Embedding", "Encoder", "encoder_named", "short_name"]
 
@@ -49,7 +49,7 @@ class Embedding:
 
 
 class Backend(Protocol):
-    """What runs a network; `pixtrim.evaluation.judges.vit.NumpyViT` describes the attributes and methods.
+    """What runs a network; `pixtrim.importance.vit.NumpyViT` describes the attributes and methods.
 
     A `crop` of None means that the network classifies the whole picture, squashed to its size.
     """

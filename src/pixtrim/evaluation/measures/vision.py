@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixtrim.errors import UsageError
-from pixtrim.evaluation.judges.detector import Detector, overlap
 from pixtrim.evaluation.judges.encoders import Encoder, encoder_named, short_name
 from pixtrim.evaluation.measures import Measure, register
 from pixtrim.evaluation.measures.fidelity import NATURAL, cosine
 from pixtrim.evaluation.reducers import Reduced
 from pixtrim.evaluation.samples import Box, Sample
 from pixtrim.evaluation.sampling import bilinear
+from pixtrim.importance.detector import Detector, overlap
 
 __all__ = [
     "DetectionRecall",
@@ -276,7 +276,7 @@ def detector_measures(path: str) -> tuple[Measure, ...]:
     Parameters
     ----------
     path : str
-        As `pixtrim.evaluation.judges.detector.Detector` takes it.
+        As `pixtrim.importance.detector.Detector` takes it.
 
     Raises
     ------
