@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pixtrim.draw import plan_picture
+from pixtrim.draw.frame import ENLARGED
 from pixtrim.draw.paper import MARGIN
-from pixtrim.draw.plan import ARROWS, DIRECTIONS, ENLARGED, FADE, LABELS, TINTED, TINTS, _legend, _shade, _tint
+from pixtrim.draw.plan import ARROWS, DIRECTIONS, FADE, LABELS, TINTED, TINTS, _legend, _shade, _tint
 from pixtrim.errors import UsageError
 from pixtrim.grid import PatchGrid
 from pixtrim.operators.prune import KeepPlan, Origin, Tolerance

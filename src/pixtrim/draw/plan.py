@@ -11,15 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from pixtrim.draw.arrows import along, askew
+from pixtrim.draw.frame import BETWEEN, SWATCH, Frame
 from pixtrim.draw.mask import overlay
 from pixtrim.draw.paper import (
-    BORDER,
     INK,
-    MARGIN,
     NOTE_SIZE,
     PAPER,
     SOFT,
-    TITLE_SIZE,
     Colour,
     Pixels,
     Size,
@@ -28,7 +26,6 @@ from pixtrim.draw.paper import (
     check_pixels,
     font_of,
     resized,
-    scaled,
     write,
 )
 from pixtrim.errors import UsageError
@@ -72,10 +69,6 @@ DIRECTIONS: Final[dict[int, Direction]] = {
 """Where the pixels of a token go from its source: (dy, dx)."""
 
 ARROWS, GRID = 14, 7  # pixels: tokens drawn smaller than this get no arrows, and no grid
-ENLARGED = 384  # pixels: pictures smaller than this are enlarged, by a whole factor, up to it
-LEAST_WIDTH = 460  # pixels: the header has at least this width
-LINE = 25  # pixels: from one line of the legend to the next
-SWATCH = 15  # pixels
 
 
 def plan_picture(pixels: Pixels, plan: KeepPlan, *, title: str = "", max_side: int = 1600) -> Image.Image:
@@ -122,16 +115,13 @@ def plan_picture(pixels: Pixels, plan: KeepPlan, *, title: str = "", max_side: i
         )
     check_max_side(max_side)
     entries = list(_legend(plan))
-    layout = _Layout.fit(size, entries, max_side)
-    image = Image.new("RGB", layout.size, PAPER)
-    x, y = layout.corner
-    drawn = scaled(size, layout.scale)
-    image.paste(_tinted(pixels, plan, drawn), (x, y))
+    frame = Frame.fit(size, [entry.width for entry in entries], max_side)
+    share = f"{plan.ratio:.1%}" if plan.ratio >= 0.001 else "under 0.1%"
+    kept = f"{plan.kept:,} of {plan.tokens:,} tokens kept ({share})"
+    image = frame.sheet(_tinted(pixels, plan, frame.drawn), title, kept, _notes(plan))
     draw = ImageDraw.Draw(image)
-    draw.rectangle((x - 1, y - 1, x + drawn[0], y + drawn[1]), outline=BORDER)
-    _header(draw, plan, title, layout.width)
-    for entry, at in zip(entries, layout.places, strict=True):
-        _write_entry(image, draw, entry, at, MARGIN + layout.width - at[0])
+    for at, entry in enumerate(entries):
+        _write_entry(image, draw, entry, frame.places[at], frame.room(at))
     return image
 
 
@@ -227,7 +217,7 @@ def _shade(group: int) -> Colour:
     return red, green, blue
 
 
-# --- the header ----------------------------------------------------------------------------------------------------
+# --- the legend ----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -242,7 +232,7 @@ class _Entry:
     @property
     def width(self) -> int:
         """Pixels that it takes, with the gap to the next one."""
-        return SWATCH + 8 + int(font_of(NOTE_SIZE).getlength(f"{self.label} {self.count:,}")) + 26
+        return SWATCH + 8 + int(font_of(NOTE_SIZE).getlength(f"{self.label} {self.count:,}")) + BETWEEN
 
 
 def _legend(plan: KeepPlan) -> Iterator[_Entry]:
@@ -273,53 +263,8 @@ def _way(dy: int, dx: int) -> str:
     return " and ".join(parts)
 
 
-@dataclass(frozen=True)
-class _Layout:
-    """Where everything stands: the header, then the picture."""
-
-    scale: float
-    width: int
-    size: Size
-    corner: Size
-    places: tuple[Size, ...]
-
-    @classmethod
-    def fit(cls, content: Size, entries: list[_Entry], max_side: int) -> _Layout:
-        """Return the layout with the largest picture: the fewer lines the legend takes, the larger it is."""
-        wide, top = max_side - 2 * MARGIN, MARGIN + 56
-        for lines in range(1, len(entries) + 1):
-            high = max(1, max_side - top - lines * LINE - MARGIN)
-            scale = min(wide / content[0], high / content[1], max(1, ENLARGED // max(content)))
-            scale = int(scale) if scale > 1 else scale
-            drawn = scaled(content, scale)
-            width = min(wide, max(LEAST_WIDTH, drawn[0]))
-            places = tuple(_flow([entry.width for entry in entries], width, top))
-            if places[-1][1] <= top + (lines - 1) * LINE:
-                break
-        y = places[-1][1] + LINE
-        return cls(scale, width, (width + 2 * MARGIN, y + drawn[1] + MARGIN), (MARGIN, y), places)
-
-
-def _flow(widths: list[int], room: int, top: int) -> Iterator[Size]:
-    """Yield the upper left corners of things that stand in lines."""
-    x, y = 0, top
-    for width in widths:
-        if x and x + width - 26 > room:
-            x, y = 0, y + LINE
-        yield MARGIN + x, y
-        x += width
-
-
-def _header(draw: ImageDraw.ImageDraw, plan: KeepPlan, title: str, room: int) -> None:
-    """Write what was kept, and how it was chosen."""
-    share = f"{plan.ratio:.1%}" if plan.ratio >= 0.001 else "under 0.1%"
-    kept = f"{plan.kept:,} of {plan.tokens:,} tokens kept ({share})"
-    left = room - int(font_of(TITLE_SIZE).getlength(kept)) - 22
-    x = MARGIN
-    if title.strip() and left > 40:
-        x += write(draw, (x, MARGIN + 16), title, TITLE_SIZE, INK, left) + 22
-        draw.line((x - 12, MARGIN + 2, x - 12, MARGIN + 19), BORDER, 1)
-    write(draw, (x, MARGIN + 16), kept, TITLE_SIZE, INK, MARGIN + room - x)
+def _notes(plan: KeepPlan) -> list[str]:
+    """Say how tokens were chosen."""
     rows, columns = plan.sources.shape
     tolerance = f"threshold {plan.tolerance.threshold:g} ({plan.tolerance.metric})"
     height, width = plan.grid.token_shape
@@ -327,7 +272,7 @@ def _header(draw: ImageDraw.ImageDraw, plan: KeepPlan, title: str, room: int) ->
     notes = [plan.selector, tolerance, f"{columns} x {rows} tokens of {sides} px"]
     if not (plan.anchored or plan.tolerance.exact):
         notes.insert(1, "sliding")
-    write(draw, (MARGIN, MARGIN + 41), " · ".join(notes), NOTE_SIZE, SOFT, room)
+    return notes
 
 
 def _write_entry(image: Image.Image, draw: ImageDraw.ImageDraw, entry: _Entry, at: Size, room: int) -> None:
