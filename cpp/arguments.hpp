@@ -67,4 +67,7 @@ nb::object array_from(std::unique_ptr<T[]> data, Sizes... sizes) {
 /// Puts the functions on tokens into the module.
 void bind_tokens(nb::module_& module);
 
+/// Puts the functions on seams into the module.
+void bind_seams(nb::module_& module);
+
 }  // namespace pixtrim

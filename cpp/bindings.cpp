@@ -1,5 +1,5 @@
 // The Python module pixtrim._native: checks arguments, releases the GIL, calls the kernels. This file knows Python, and with it
-// arguments.hpp and bindings_tokens.cpp; no other does.
+// arguments.hpp and the other bindings; no other does.
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
@@ -221,4 +221,5 @@ NB_MODULE(_native, module) {
                "column_starts"_a.none(), "column_weights"_a.none(), "threads"_a = 1, nb::kw_only(), "level"_a = "",
                "As pixtrim.kernels.reference.resample.");
     pixtrim::bind_tokens(module);
+    pixtrim::bind_seams(module);
 }

@@ -20,6 +20,10 @@ struct Kernels {
     decltype(&baseline::match_blocks) match_blocks;
     decltype(&baseline::predict) predict;
     decltype(&baseline::landmarks) landmarks;
+    decltype(&baseline::luma) luma;
+    decltype(&baseline::find_seams) find_seams;
+    decltype(&baseline::drop_seams) drop_seams;
+    decltype(&baseline::transpose) transpose;
 };
 
 /// The levels that this machine runs, from the narrowest ("baseline") to the widest; looked up once.

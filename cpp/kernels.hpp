@@ -41,4 +41,18 @@ void predict(Tokens tokens, Selector selector, Tolerance tolerance, Notes notes,
 /// must be room for a window at each pixel of the rows.
 std::size_t landmarks(Picture picture, std::uint64_t rarity, Rows rows, std::uint64_t* keys, Place* places);
 
+/// Writes the luma of `rows`.
+void luma(Picture picture, Rows rows, std::uint8_t* levels);
+
+/// Writes to order[y * width + x] the number of the seam that takes the pixel, from 1 on, or 0; returns the number of seams.
+std::size_t find_seams(SeamTask task, SeamMemory memory, std::uint16_t* order);
+
+/// Writes the values, of `size` bytes, whose order is 0 or above `seams`, those of a row next to one another; unless `rows`, those
+/// of a column, by an order of width x height. Every row, or column, has to keep equally many.
+void drop_seams(const std::uint8_t* values, const std::uint16_t* order, std::size_t height, std::size_t width, std::size_t size,
+                std::size_t seams, bool rows, std::uint8_t* kept);
+
+/// Writes the height x width values as width x height.
+void transpose(const std::uint8_t* values, std::size_t height, std::size_t width, std::uint8_t* turned);
+
 }  // namespace pixtrim::PIXTRIM_LEVEL

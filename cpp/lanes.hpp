@@ -209,4 +209,141 @@ inline std::uint32_t sum_of_squares(const std::uint8_t* a, const std::uint8_t* b
     return sum;
 }
 
+constexpr std::size_t kSumLanes = 32;     // sums of seams worked out at a time
+constexpr std::size_t kEnergyLanes = 16;  // energies likewise
+constexpr std::uint8_t kForbidden = 255;  // an energy that no seam crosses
+constexpr std::uint16_t kNoPath = 65535;  // the sum of a pixel that no seam reaches; it stays, as additions saturate
+
+#if defined(__AVX512BW__)
+
+/// The sums above kSumLanes pixels, and those to the left and the right of them. kAlone: nothing is there beside them, and what the
+/// outermost lanes get has no meaning; nor has the machine to wait then until sums that were just written can be read.
+struct Above {
+    __m512i left, middle, right;
+};
+
+template <bool kAlone>
+inline Above sums_above(const std::uint16_t* above) {
+    const __m512i middle = _mm512_loadu_si512(above);
+    if (!kAlone) return {_mm512_loadu_si512(above - 1), middle, _mm512_loadu_si512(above + 1)};
+    const __m512i high = _mm512_alignr_epi64(middle, middle, 6), low = _mm512_alignr_epi64(middle, middle, 2);
+    return {_mm512_alignr_epi8(middle, high, 14), middle, _mm512_alignr_epi8(low, middle, 2)};
+}
+
+#endif
+
+/// Adds the energies of kSumLanes pixels to the least of the three sums above each. `closed` is kNoPath where no pixel is left,
+/// else 0. kProtected: some energies are kForbidden.
+template <bool kProtected, bool kAlone>
+inline void add_energies(const std::uint16_t* above, const std::uint8_t* energies, const std::uint16_t* closed,
+                         std::uint16_t* sums) {
+#if defined(__AVX512BW__)
+    const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(energies));
+    const Above from = sums_above<kAlone>(above);
+    __m512i sum = _mm512_min_epu16(_mm512_min_epu16(from.left, from.right), from.middle);
+    sum = _mm512_adds_epu16(sum, _mm512_cvtepu8_epi16(bytes));
+    if (kProtected) {
+        const __mmask32 never = _mm256_cmpeq_epi8_mask(bytes, _mm256_set1_epi8(static_cast<char>(kForbidden)));
+        sum = _mm512_mask_blend_epi16(never, sum, _mm512_set1_epi16(-1));
+    }
+    if (closed) sum = _mm512_or_si512(sum, _mm512_loadu_si512(closed));
+    _mm512_storeu_si512(sums, sum);
+#elif defined(__AVX2__)
+    const auto at = [](const std::uint16_t* values) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(values)); };
+    for (std::size_t i = 0; i < kSumLanes; i += 16) {
+        const __m256i energy = _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(energies + i)));
+        const __m256i sides = _mm256_min_epu16(at(above + i - 1), at(above + i + 1));
+        __m256i sum = _mm256_adds_epu16(_mm256_min_epu16(sides, at(above + i)), energy);
+        if (kProtected) sum = _mm256_or_si256(sum, _mm256_cmpeq_epi16(energy, _mm256_set1_epi16(kForbidden)));
+        if (closed) sum = _mm256_or_si256(sum, at(closed + i));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums + i), sum);
+    }
+#else
+    for (std::size_t i = 0; i < kSumLanes; ++i) {
+        std::uint16_t least = above[i] < above[i - 1] ? above[i] : above[i - 1];
+        least = above[i + 1] < least ? above[i + 1] : least;
+        std::uint16_t sum = static_cast<std::uint16_t>(least + energies[i]);
+        sum = sum < least ? kNoPath : sum;
+        if (kProtected) sum = energies[i] == kForbidden ? kNoPath : sum;
+        sums[i] = closed ? sum | closed[i] : sum;
+    }
+#endif
+}
+
+/// As add_energies, with the energies of the edges that a seam would make: what a step to the left or to the right costs more.
+template <bool kProtected, bool kAlone>
+inline void add_forward(const std::uint16_t* above, const std::uint8_t* luma_above, const std::uint8_t* luma,
+                        const std::uint8_t* bias, const std::uint16_t* closed, std::uint16_t* sums) {
+#if defined(__AVX2__)
+    const __m256i left = load_bytes(luma - 1), right = load_bytes(luma + 1), over = load_bytes(luma_above);
+    __m256i energy = absolute_difference(left, right);
+    const __m256i to_left = absolute_difference(left, over), to_right = absolute_difference(right, over);
+    const __m256i bias_here = load_bytes(bias);
+    energy = _mm256_adds_epu8(energy, bias_here);
+    energy = _mm256_min_epu8(energy, _mm256_set1_epi8(static_cast<char>(kForbidden - 1)));
+    const __m256i never = _mm256_cmpeq_epi8(bias_here, _mm256_set1_epi8(static_cast<char>(kForbidden)));
+#if defined(__AVX512BW__)
+    const Above from = sums_above<kAlone>(above);
+    const __m512i from_left = _mm512_adds_epu16(from.left, _mm512_cvtepu8_epi16(to_left));
+    const __m512i from_right = _mm512_adds_epu16(from.right, _mm512_cvtepu8_epi16(to_right));
+    __m512i sum = _mm512_min_epu16(_mm512_min_epu16(from_left, from_right), from.middle);
+    sum = _mm512_adds_epu16(sum, _mm512_cvtepu8_epi16(energy));
+    if (kProtected) sum = _mm512_or_si512(sum, _mm512_cvtepi8_epi16(never));
+    if (closed) sum = _mm512_or_si512(sum, _mm512_loadu_si512(closed));
+    _mm512_storeu_si512(sums, sum);
+#else
+    const auto at = [](const std::uint16_t* values) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(values)); };
+    const auto half = [](__m256i bytes, std::size_t i) {
+        return i ? _mm256_extracti128_si256(bytes, 1) : _mm256_castsi256_si128(bytes);
+    };
+    for (std::size_t i = 0; i < kSumLanes; i += 16) {
+        const __m256i from_left = _mm256_adds_epu16(at(above + i - 1), _mm256_cvtepu8_epi16(half(to_left, i)));
+        const __m256i from_right = _mm256_adds_epu16(at(above + i + 1), _mm256_cvtepu8_epi16(half(to_right, i)));
+        __m256i sum = _mm256_min_epu16(_mm256_min_epu16(from_left, from_right), at(above + i));
+        sum = _mm256_adds_epu16(sum, _mm256_cvtepu8_epi16(half(energy, i)));
+        if (kProtected) sum = _mm256_or_si256(sum, _mm256_cvtepi8_epi16(half(never, i)));
+        if (closed) sum = _mm256_or_si256(sum, at(closed + i));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums + i), sum);
+    }
+#endif
+#else
+    const auto apart = [](int a, int b) { return a > b ? a - b : b - a; };
+    const auto plus = [](int a, int b) { return a + b < kNoPath ? a + b : int{kNoPath}; };
+    for (std::size_t i = 0; i < kSumLanes; ++i) {
+        const int left = luma[static_cast<std::ptrdiff_t>(i) - 1], right = luma[i + 1];
+        int energy = apart(left, right) + bias[i];
+        energy = energy < kForbidden - 1 ? energy : kForbidden - 1;
+        const int from_left = plus(above[static_cast<std::ptrdiff_t>(i) - 1], apart(left, luma_above[i]));
+        const int from_right = plus(above[i + 1], apart(right, luma_above[i]));
+        int least = from_left < from_right ? from_left : from_right;
+        least = above[i] < least ? above[i] : least;
+        int sum = plus(least, energy);
+        if (kProtected) sum = bias[i] == kForbidden ? int{kNoPath} : sum;
+        sums[i] = static_cast<std::uint16_t>(closed ? sum | closed[i] : sum);
+    }
+#endif
+}
+
+/// The energies of kEnergyLanes pixels: |right - left| + |below - above| + bias, at most 254; kForbidden where the bias is.
+inline void gradient_energies(const std::uint8_t* above, const std::uint8_t* row, const std::uint8_t* below,
+                              const std::uint8_t* bias, std::uint8_t* energies) {
+#if defined(__AVX2__)
+    const auto at = [](const std::uint8_t* bytes) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes)); };
+    const auto apart = [](__m128i a, __m128i b) { return _mm_or_si128(_mm_subs_epu8(a, b), _mm_subs_epu8(b, a)); };
+    const __m128i forbidden = _mm_set1_epi8(static_cast<char>(kForbidden)), bias_here = at(bias);
+    const __m128i slopes = _mm_adds_epu8(apart(at(row - 1), at(row + 1)), apart(at(above), at(below)));
+    const __m128i energy = _mm_min_epu8(_mm_adds_epu8(slopes, bias_here), _mm_set1_epi8(static_cast<char>(kForbidden - 1)));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(energies), _mm_or_si128(energy, _mm_cmpeq_epi8(bias_here, forbidden)));
+#else
+    for (std::ptrdiff_t i = 0; i < static_cast<std::ptrdiff_t>(kEnergyLanes); ++i) {
+        const int across = row[i + 1] > row[i - 1] ? row[i + 1] - row[i - 1] : row[i - 1] - row[i + 1];
+        const int down = below[i] > above[i] ? below[i] - above[i] : above[i] - below[i];
+        const int energy = across + down + bias[i];
+        energies[i] = static_cast<std::uint8_t>(bias[i] == kForbidden      ? kForbidden
+                                                : energy < kForbidden - 1 ? energy
+                                                                          : kForbidden - 1);
+    }
+#endif
+}
+
 }  // namespace

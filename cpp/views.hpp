@@ -105,4 +105,28 @@ struct Notes {
     std::size_t slot_count;
 };
 
+/// What removing a pixel costs: its gradient and the bias, the edges that would come about and the bias, or the bias alone.
+enum class SeamEnergy { gradient, forward, importance };
+
+/// Vertical seams to find: luma and bias are height x width bytes without gaps. Without a bias (nullptr) it is 0; the luma may be
+/// absent for SeamEnergy::importance.
+struct SeamTask {
+    const std::uint8_t* luma;
+    const std::uint8_t* bias;
+    std::size_t height, width;
+    SeamEnergy energy;
+    std::size_t seams, per_pass;
+    std::uint64_t limit;  // the largest energy of a seam
+};
+
+/// Memory for the seams: planes whose rows have room around them, of the sizes that seams.hpp names; those that a task does not
+/// use are nullptr. The places are height x seams.
+struct SeamMemory {
+    std::uint8_t* luma;
+    std::uint8_t* bias;
+    std::uint8_t* energy;
+    std::uint16_t* sums;
+    std::uint16_t* places;
+};
+
 }  // namespace pixtrim

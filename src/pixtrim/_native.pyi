@@ -3,8 +3,12 @@
 `level` picks a vector level by its name. All give the same results; the empty name, the default, is the widest.
 """
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
+
+Values = TypeVar("Values", np.uint8, np.uint32)
 
 def levels() -> tuple[str, ...]: ...
 def change_bits(
@@ -65,3 +69,18 @@ def predict(
 def landmarks(
     pixels: NDArray[np.uint8], rarity: int, *, level: str = ""
 ) -> tuple[NDArray[np.uint64], NDArray[np.int32]]: ...
+def luma(pixels: NDArray[np.uint8], threads: int = 1, *, level: str = "") -> NDArray[np.uint8]: ...
+def find_seams(
+    luma: NDArray[np.uint8] | None,
+    bias: NDArray[np.uint8] | None,
+    energy: int,
+    seams: int,
+    seams_per_pass: int = 1,
+    limit: int = 2147483647,
+    *,
+    level: str = "",
+) -> tuple[NDArray[np.uint16], int]: ...
+def drop_seams(
+    values: NDArray[Values], order: NDArray[np.uint16], seams: int, axis: int = 1, *, level: str = ""
+) -> NDArray[Values]: ...
+def transpose(values: NDArray[np.uint8], *, level: str = "") -> NDArray[np.uint8]: ...

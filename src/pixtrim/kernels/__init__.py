@@ -12,35 +12,47 @@ __all__ = [
     "BACKEND",
     "change_bits",
     "column_counts",
+    "drop_seams",
+    "find_seams",
     "gather",
     "landmarks",
+    "luma",
     "match_blocks",
     "predict",
     "resample",
     "row_counts",
+    "transpose",
 ]
 
 try:
     from pixtrim._native import (
         change_bits,
         column_counts,
+        drop_seams,
+        find_seams,
         gather,
         landmarks,
+        luma,
         match_blocks,
         predict,
         resample,
         row_counts,
+        transpose,
     )
 except ModuleNotFoundError:  # not built; one that is there but broken raises a plain ImportError, which stays visible
     from pixtrim.kernels.reference import (  # type: ignore[assignment]
         change_bits,
         column_counts,
+        drop_seams,
+        find_seams,
         gather,
         landmarks,
+        luma,
         match_blocks,
         predict,
         resample,
         row_counts,
+        transpose,
     )
 
     _backend = "reference"

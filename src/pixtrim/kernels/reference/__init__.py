@@ -9,15 +9,20 @@ from __future__ import annotations
 
 from pixtrim.kernels.reference.landmarks import landmarks
 from pixtrim.kernels.reference.pixels import change_bits, column_counts, gather, resample, row_counts
+from pixtrim.kernels.reference.seams import drop_seams, find_seams, luma, transpose
 from pixtrim.kernels.reference.tokens import match_blocks, predict
 
 __all__ = [
     "change_bits",
     "column_counts",
+    "drop_seams",
+    "find_seams",
     "gather",
     "landmarks",
+    "luma",
     "match_blocks",
     "predict",
     "resample",
     "row_counts",
+    "transpose",
 ]
