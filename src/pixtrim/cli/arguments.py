@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from pixtrim import __version__
-from pixtrim.cli import evaluate, evaluate_options, inspect, models, prune, shrink, tokens, values
-from pixtrim.cli.outputs import FORMATS
+from pixtrim.cli import evaluate, evaluate_options, inspect, models, prune, shrink_options, tokens, values
+from pixtrim.cli.options import add_loading, examples
 from pixtrim.cli.show import one_line
 from pixtrim.errors import UsageError
-from pixtrim.image import MAX_PIXELS
 
 __all__ = ["build", "parse"]
 
@@ -56,106 +55,21 @@ def build() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"pixtrim {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
-    for add in (_add_shrink, _add_prune, _add_tokens, _add_models, _add_inspect, _add_evaluate):
+    for add in (
+        shrink_options.add_shrink,
+        _add_prune,
+        _add_tokens,
+        _add_models,
+        _add_inspect,
+        shrink_options.add_importance,
+        _add_evaluate,
+    ):
         command = add(commands)
         command.add_argument("--debug", action="store_true", help="show the traceback of a fault of pixtrim")
     return parser
 
 
-def _examples(*lines: str) -> str:
-    return "\n  ".join(("examples:", *lines))
-
-
 # --- commands ------------------------------------------------------------------------------------------------------
-
-
-def _add_shrink(commands: Any) -> ArgumentParser:
-    command: ArgumentParser = commands.add_parser(
-        "shrink",
-        help="make pictures cheaper for a model",
-        description="Make pictures cheaper for a named model. An input is never overwritten.",
-        epilog=_examples(
-            "pixtrim shrink statement.png --model claude-opus-4-7 --budget 800",
-            "pixtrim shrink screenshots/ --model gpt-5.5 --budget 50% -o out/",
-            "pixtrim shrink 'statement.pdf#page=3' --dpi 200 --model gemini-2.5-flash -o page3.png --preview",
-            "pixtrim shrink - --model qwen3-vl -o - < page.png > smaller.png",
-        ),
-    )
-    command.set_defaults(run=shrink.run)
-    add = command.add_argument
-    add(
-        "inputs",
-        nargs="+",
-        metavar="INPUT",
-        help="a file, a folder, a glob, a page (statement.pdf#page=3), or - for stdin",
-    )
-    add("-m", "--model", required=True, help="the model that will look at the pictures; 'pixtrim models' lists them")
-    add(
-        "-b",
-        "--budget",
-        type=values.checked(values.budget),
-        default="fit",
-        help="tokens for each picture (800), a share of what it costs now (50%% or 0.5), or fit: pay for no pixel that "
-        "the model throws away (default: fit)",
-    )
-    add(
-        "-o",
-        "--output",
-        metavar="OUT",
-        help="a file, a folder (for several inputs, or with a trailing slash), or - for stdout; a file named here is "
-        "replaced if it exists (default: NAME.pixtrim.png beside the input; stdout for stdin)",
-    )
-    add(
-        "--operator",
-        choices=("auto", "fold", "resize"),
-        default="auto",
-        help="fold drops repeating rows and columns, resize scales, auto decides by the picture (default: auto)",
-    )
-    add("--detail", help="the detail level of the request, where the model has levels (default: the model's own)")
-    add(
-        "--protect",
-        type=values.checked(values.parse_box),
-        action="append",
-        metavar="x0,y0,x1,y1",
-        help="a box, in pixels of the original, that is not folded; may be repeated",
-    )
-    _add_loading(command)
-    formats = tuple(dict.fromkeys(FORMATS.values()))
-    add(
-        "--format",
-        choices=formats,
-        help="the format of results (default: by the name after -o, or png; to stdout, the input's own bytes "
-        "where nothing was saved)",
-    )
-    add(
-        "--workers",
-        type=values.threads,
-        metavar="N",
-        help="pictures worked on at a time (default: one for each processor)",
-    )
-    add("--threads", type=values.threads, default=1, metavar="N", help="threads for one picture (default: 1)")
-    add("--prices", metavar="FILE", help="a TOML table of prices that goes before the built-in one")
-    add(
-        "--preview",
-        nargs="?",
-        const="",
-        metavar="PATH",
-        help="also write a picture of before, after and what was folded: a file, for several inputs a folder "
-        "(default: NAME.preview.png beside the result)",
-    )
-    add(
-        "--map",
-        nargs="?",
-        const="",
-        metavar="PATH",
-        help="also write the coordinate map as JSON: a file, for several inputs a folder "
-        "(default: NAME.map.json beside the result)",
-    )
-    add("--overwrite", action="store_true", help="replace results that exist already")
-    add("-r", "--recursive", action="store_true", help="search the folders in a folder, too")
-    add("--json", action="store_true", help="print JSON Lines, one object for each input (docs/json.md)")
-    add("-q", "--quiet", action="store_true", help="print errors only")
-    return command
 
 
 def _add_prune(commands: Any) -> ArgumentParser:
@@ -164,7 +78,7 @@ def _add_prune(commands: Any) -> ArgumentParser:
         help="find the visual tokens that a model can do without",
         description="Choose which visual tokens of pictures a model that you run yourself needs: those that are not as "
         "their neighbours, or a picture before, predict them. The pictures stay as they are.",
-        epilog=_examples(
+        epilog=examples(
             "pixtrim prune screen.png --preview screen.tokens.png",
             "pixtrim prune pages/ --model qwen2.5-vl --threshold 2 -o plans/ --json",
             "pixtrim prune after.png --reference before.png",
@@ -268,7 +182,7 @@ def _add_prune(commands: Any) -> ArgumentParser:
         "inputs a folder (default: NAME.preview.png beside the input)",
     )
     add("--indices", action="store_true", help="list the kept tokens in the JSON, as keep_indices")
-    _add_loading(command)
+    add_loading(command)
     add("--workers", type=values.threads, metavar="N", help="pictures worked on at a time (default: one per processor)")
     add("--overwrite", action="store_true", help="replace results that exist already")
     add("-r", "--recursive", action="store_true", help="search the folders in a folder, too")
@@ -282,7 +196,7 @@ def _add_tokens(commands: Any) -> ArgumentParser:
         "tokens",
         help="count what pictures cost a model",
         description="Count the tokens that pictures cost, without changing them.",
-        epilog=_examples(
+        epilog=examples(
             "pixtrim tokens --model claude-opus-4-7 --size 1920x1080",
             "pixtrim tokens --model gpt-5.5 --model gemini-2.5-flash screenshots/*.png",
             "pixtrim tokens --model gpt-4o --detail low --size 800x600 --size 1024x1024 --json",
@@ -301,7 +215,7 @@ def _add_tokens(commands: Any) -> ArgumentParser:
         help="a size in pixels, as 1920x1080; may be repeated",
     )
     add("--detail", help="the detail level of the request, where the model has levels (default: the model's own)")
-    _add_loading(command)
+    add_loading(command)
     add("--prices", metavar="FILE", help="a TOML table of prices that goes before the built-in one")
     add("-r", "--recursive", action="store_true", help="search the folders in a folder, too")
     add("--json", action="store_true", help="print JSON Lines, one object for each picture and model (docs/json.md)")
@@ -314,7 +228,7 @@ def _add_models(commands: Any) -> ArgumentParser:
         help="list the models whose token rules are known",
         description="List the models whose token rules are known, with the mark that says how far to trust a rule: "
         "D official documentation, S read in released source, M measured by a third party, I inferred.",
-        epilog=_examples("pixtrim models", "pixtrim models --provider anthropic --json"),
+        epilog=examples("pixtrim models", "pixtrim models --provider anthropic --json"),
     )
     command.set_defaults(run=models.run)
     command.add_argument("--provider", help="only the models of this provider")
@@ -328,7 +242,7 @@ def _add_inspect(commands: Any) -> ArgumentParser:
         help="explain a picture: its kind, what repeats in it, what it costs",
         description="Explain pictures: their kind, what repeats in them, what they cost several models, and what "
         "'pixtrim shrink' would do. Nothing is written.",
-        epilog=_examples(
+        epilog=examples(
             "pixtrim inspect statement.png", "pixtrim inspect page.png --model gpt-5.5 --budget 50% --json"
         ),
     )
@@ -343,7 +257,7 @@ def _add_inspect(commands: Any) -> ArgumentParser:
         default="fit",
         help="the budget of the advice (default: fit)",
     )
-    _add_loading(command)
+    add_loading(command)
     add("-r", "--recursive", action="store_true", help="search the folders in a folder, too")
     add("--json", action="store_true", help="print JSON Lines, one object for each picture (docs/json.md)")
     return command
@@ -355,7 +269,7 @@ def _add_evaluate(commands: Any) -> ArgumentParser:
         help="find out what operators cost in answers",
         description="Find out what is left of pictures after an operator, beside a plain resize at equal tokens: by "
         "kind of picture, with 95% intervals, and a verdict where the difference is clear.",
-        epilog=_examples(
+        epilog=examples(
             "pixtrim evaluate photos/ --model gpt-5.5 --quick",
             "pixtrim evaluate funsd/ screens/ --model qwen3-vl --budget 25% 50% 75% --html report.html",
             "pixtrim evaluate hf:lmms-lab/DocVQA/DocVQA:validation --model qwen3-vl --limit 50 --operator fold",
@@ -366,16 +280,3 @@ def _add_evaluate(commands: Any) -> ArgumentParser:
     command.set_defaults(run=evaluate.run)
     evaluate_options.add_options(command)
     return command
-
-
-def _add_loading(command: ArgumentParser) -> None:
-    command.add_argument(
-        "--dpi", type=values.dpi, default=150, metavar="N", help="pixels per inch of a PDF page (default: 150)"
-    )
-    command.add_argument(
-        "--max-megapixels",
-        type=values.megapixels,
-        default=MAX_PIXELS,
-        metavar="N",
-        help=f"refuse larger pictures (default: {MAX_PIXELS / 1e6:g})",
-    )

@@ -126,8 +126,15 @@ def _folder_of(entry: Input) -> Path | None:
     return None if entry.path is None else entry.path.parent
 
 
-def preview_target(name: str | None, entry: Input, beside: Path | None, many: bool) -> Target | None:
-    """Settle the name of a preview; None where none was asked for.
+def preview_target(
+    name: str | None,
+    entry: Input,
+    beside: Path | None,
+    many: bool,
+    ending: str = ".preview.png",
+    option: str = "--preview",
+) -> Target | None:
+    """Settle the name of a picture that shows something; None where none was asked for.
 
     Raises
     ------
@@ -136,9 +143,9 @@ def preview_target(name: str | None, entry: Input, beside: Path | None, many: bo
     """
     if name is None:
         return None
-    target = _target(name, entry, ".preview.png", beside, many, "--preview")
+    target = _target(name, entry, ending, beside, many, option)
     if target.path.suffix.lower() not in FORMATS:
-        raise UsageError(f"--preview {one_line(str(target.path))}: name a picture, {_suffixes()}")
+        raise UsageError(f"{option} {one_line(str(target.path))}: name a picture, {_suffixes()}")
     return target
 
 

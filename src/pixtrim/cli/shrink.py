@@ -40,7 +40,10 @@ def run(arguments: Namespace) -> int:
 
 
 def _check(arguments: Namespace) -> None:
+    from pixtrim.pipeline.steps import parse_operator
+
     resolve(arguments.model).level(arguments.detail)
+    parse_operator(arguments.operator)
     if arguments.prices is not None:
         load_prices(arguments.prices)
 
@@ -54,7 +57,10 @@ def _check_stdout(arguments: Namespace, to_stdout: bool) -> None:
 
 def _settings(arguments: Namespace) -> dict[str, Any]:
     """Collect the keyword arguments of `pixtrim.pipeline.shrink` that are the same for every picture."""
+    named = {} if arguments.importance is None else {"importance": arguments.importance}
     return {
+        **named,
+        "computer_use": arguments.computer_use,
         "model": arguments.model,
         "budget": arguments.budget,
         "operator": arguments.operator,

@@ -146,6 +146,13 @@ def share(text: str) -> float:
     return _up_to(text, 1, "a share")
 
 
+def percent(text: str) -> float:
+    """Read a share of a whole, as 25% or 0.25."""
+    if text.endswith("%"):
+        return _up_to(text[:-1], 100, "a percentage") / 100
+    return share(text)
+
+
 def _whole(text: str, least: int, most: int) -> int:
     if re.fullmatch(r"[0-9]{1,19}", text) is None or not least <= int(text) <= most:
         raise ArgumentTypeError(f"{_shown(text)} is not a whole number from {least} to {most}")

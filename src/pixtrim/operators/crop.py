@@ -1,4 +1,4 @@
-"""Cutting off borders in which next to nothing matters. What is cut off is gone, so this is done only when asked for."""
+"""Cutting off borders in which next to nothing matters: what they hold is gone, so that it is for those who ask."""
 
 from __future__ import annotations
 

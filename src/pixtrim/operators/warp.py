@@ -21,7 +21,7 @@ Importance = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
-DEFAULT_LEAST: Final = 0.6
+DEFAULT_LEAST: Final = 0.5
 """The smallest local scale, as a share of that of a plain resize."""
 
 CELLS: Final = 64
