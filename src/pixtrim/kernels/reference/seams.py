@@ -178,7 +178,7 @@ def _planes(luma: Bytes | None, bias: Bytes | None, energy: int, seams: int) -> 
 
 def _pass(planes: list[Sums], energy: int, most: int, limit: int) -> list[NDArray[np.intp]]:
     """Find up to `most` seams without a common pixel; return the column of each in every row."""
-    costs, to_left, to_right = _costs(*planes, energy)
+    costs, to_left, to_right = _costs(planes[0], planes[1], energy)
     sums = _sums(costs, to_left, to_right)
     found: list[NDArray[np.intp]] = []
     for _ in range(most):
