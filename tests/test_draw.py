@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from pixtrim.coordinates import Axis, CoordinateMap, Piece, PieceStage
 from pixtrim.draw import before_after, dropped, overlay
 from pixtrim.draw.mask import OPACITY, TINT
+from pixtrim.draw.panels import LABEL
 from pixtrim.draw.paper import MARGIN
-from pixtrim.draw.sheet import LABEL
 from pixtrim.errors import UsageError
 
 Size = tuple[int, int]

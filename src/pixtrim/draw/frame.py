@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from PIL import Image, ImageDraw
 
 from pixtrim.draw.paper import (
@@ -16,12 +17,12 @@ from pixtrim.draw.paper import (
     SOFT,
     TITLE_SIZE,
     Colour,
+    Pixels,
     Size,
     font_of,
     scaled,
     write,
 )
-from pixtrim.draw.ramp import Ramp, ramp
 
 __all__ = ["BETWEEN", "ENLARGED", "SWATCH", "Frame", "bar", "bar_width", "swatch", "swatch_width"]
 
@@ -135,8 +136,8 @@ def bar_width(label: str, first: str, last: str) -> int:
     return _length(label) + 12 + _length(first) + 6 + BAR[0] + 6 + _length(last) + BETWEEN
 
 
-def bar(image: Image.Image, at: Size, colours: Ramp, label: str, ends: tuple[str, str], room: int) -> None:
-    """Draw an entry of a legend: what a ramp of colours means, and the values at its two ends, with a mark half-way."""
+def bar(image: Image.Image, at: Size, colours: Pixels, label: str, ends: tuple[str, str], room: int) -> None:
+    """Draw an entry of a legend: what colours (N, 3) mean, and the values at the two ends, with a mark half-way."""
     x, y = at
     draw = ImageDraw.Draw(image)
     right = x + room
@@ -146,8 +147,8 @@ def bar(image: Image.Image, at: Size, colours: Ramp, label: str, ends: tuple[str
     if width < 2:
         return
     top = y + 2
-    strip = Image.fromarray(ramp(colours, width)[None].repeat(height, axis=0))
-    image.paste(strip, (x, top))
+    strip = colours[np.arange(width) * (len(colours) - 1) // (width - 1)]
+    image.paste(Image.fromarray(strip[None].repeat(height, axis=0)), (x, top))
     draw.rectangle((x - 1, top - 1, x + width, top + height), outline=BORDER)
     draw.line((x + width // 2, top + height - 3, x + width // 2, top + height), PAPER, 1)
     x += width + 6

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pixtrim.coordinates import Axis, CoordinateMap, PieceStage, Stage
+from pixtrim.coordinates import Axis, CoordinateMap, PieceStage, SeamStage, Stage
 from pixtrim.draw.paper import Colour, Pixels, check_pixels
 from pixtrim.errors import UsageError
 
@@ -20,9 +20,9 @@ OPACITY = 0.38
 def dropped(coordinates: CoordinateMap) -> Mask:
     """Return which pixels of the original are not in the reduced picture.
 
-    A pixel is dropped where its two edges meet on one reduced position in x or in y. Pixels that were only scaled are
-    not dropped, however small they became. What a later stage drops is traced back to the original pixels whose centres
-    lie there.
+    A pixel is dropped where its two edges meet on one reduced position in x or in y, or where a seam took it. Pixels
+    that were only scaled are not dropped, however small they became. What a later stage drops is traced back to the
+    original pixels whose centres lie there.
 
     Parameters
     ----------
@@ -59,6 +59,8 @@ def _dropped_by(stage: Stage) -> Mask:
             x0, y0, x1, y1 = piece.original
             gone[y0:y1, x0:x1] = _collapsed(piece.y)[:, None] | _collapsed(piece.x)
         return gone
+    if isinstance(stage, SeamStage):
+        return stage.removed
     columns = np.arange(width, dtype=np.float64)  # a kind of stage without axes is asked pixel by pixel
     for row in range(height):
         rows = np.full(width, float(row))

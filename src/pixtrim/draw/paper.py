@@ -25,6 +25,8 @@ __all__ = [
     "check_max_side",
     "check_pixels",
     "font_of",
+    "grey",
+    "percent",
     "resized",
     "scaled",
     "write",
@@ -70,6 +72,27 @@ def resized(pixels: Pixels, size: Size) -> Image.Image:
         return picture
     enlarged = size[0] >= picture.width and size[1] >= picture.height
     return picture.resize(size, Image.Resampling.NEAREST if enlarged else Image.Resampling.LANCZOS)
+
+
+def grey(pixels: Pixels) -> Pixels:
+    """Return a picture without its colours, still in three channels."""
+    return np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).convert("L").convert("RGB"))
+
+
+def percent(mask: NDArray[np.bool_]) -> str:
+    """Say which share of its pixels a mask has, in words that never call something nothing, or not all of it all.
+
+    Examples
+    --------
+    >>> percent(np.arange(1000) < 3), percent(np.arange(4) < 1), percent(np.arange(1000) > 0)
+    ('less than 1%', '25%', 'more than 99%')
+    """
+    share = float(mask.mean())
+    if 0 < share < 0.01:
+        return "less than 1%"
+    if 0.99 < share < 1:
+        return "more than 99%"
+    return f"{share:.0%}"
 
 
 def scaled(size: Size, scale: float) -> Size:

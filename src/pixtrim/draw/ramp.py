@@ -16,7 +16,7 @@ Levels = NDArray[np.uint8]
 
 # Lightness (0 to 1), chroma and hue (degrees) in Oklab. Lightness rises along each, so that they order things for those
 # who see no hues, too; the last two also differ to those who mistake red for green.
-HEAT: Final[Ramp] = ((0.20, 0.07, -75), (0.40, 0.16, -45), (0.59, 0.19, 15), (0.75, 0.16, 55), (0.94, 0.12, 105))
+HEAT: Final[Ramp] = ((0.26, 0.08, -75), (0.40, 0.16, -45), (0.59, 0.19, 15), (0.75, 0.16, 55), (0.94, 0.12, 105))
 WARM: Final[Ramp] = ((0.42, 0.15, 28), (0.65, 0.18, 45), (0.92, 0.13, 98))
 COOL: Final[Ramp] = ((0.36, 0.15, 268), (0.62, 0.13, 240), (0.91, 0.08, 195))
 
@@ -82,7 +82,10 @@ def oklab(levels: Levels) -> Floats:
 
 
 def blended(pixels: Levels, colours: Levels, opacity: float | Floats) -> Levels:
-    """Return colours laid over a picture, both uint8 (..., 3); the opacity is one, or float (..., 1), 0 to 1."""
-    mixed = pixels * (1.0 - opacity) + colours * opacity
-    found: Levels = np.floor(mixed + 0.5).astype(np.uint8)
+    """Return colours laid over a picture, both uint8 (H, W, 3); the opacity is one, or float (H, W), 0 to 1."""
+    opacities = np.broadcast_to(opacity, pixels.shape[:2])
+    found = np.empty_like(pixels)
+    for row in range(len(pixels)):  # so that floats take the room of one row
+        part = opacities[row, :, None]
+        found[row] = np.floor(pixels[row] * (1.0 - part) + colours[row] * part + 0.5).astype(np.uint8)
     return found

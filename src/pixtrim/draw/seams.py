@@ -1,0 +1,110 @@
+"""Seams on the picture that they leave, coloured by when they go."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pixtrim.draw.frame import Frame, bar, bar_width, swatch, swatch_width
+from pixtrim.draw.mask import overlay
+from pixtrim.draw.paper import INK, PAPER, Pixels, check_max_side, check_pixels, grey, percent, resized
+from pixtrim.draw.ramp import COOL, WARM, Ramp, blended, ramp
+from pixtrim.errors import UsageError
+
+__all__ = ["OPACITY", "seams_picture"]
+
+OPACITY: Final = 0.85
+"""How much a seam covers of the grey picture below it."""
+
+PALE: Final = 0.25
+"""How far the picture goes towards paper, so that dark seams show on what is dark."""
+
+DIRECTIONS: Final[tuple[tuple[str, Ramp], ...]] = (("vertical", WARM), ("horizontal", COOL))
+
+
+def seams_picture(
+    pixels: Pixels, order: NDArray[Any], axis_of: NDArray[Any], *, title: str = "", max_side: int = 1600
+) -> Image.Image:
+    """Return a picture with its seams drawn over it, coloured by the order in which they are removed.
+
+    Vertical seams are red to yellow and horizontal ones blue to cyan, dark the first and light the last. The picture
+    below is grey and a little pale.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8, shape (H, W, 3)
+        RGB: the picture that the seams are taken out of.
+    order : ndarray of int, shape (H, W)
+        When each pixel is removed: 1 with the first seam, 2 with the second, and so on; 0 where it is kept.
+    axis_of : ndarray of bool or int, shape (H, W)
+        0 where a pixel is removed by a vertical seam, one that shortens rows, and 1 where by a horizontal one; whatever
+        it is where the pixel is kept.
+    title : str
+        What stands above the picture, for instance a file name. What is too long is cut with an ellipsis.
+    max_side : int, 400 to 20,000
+        The longest side that the result may have, in pixels.
+
+    Returns
+    -------
+    PIL.Image.Image
+        RGB, at most `max_side` pixels wide and high.
+
+    Raises
+    ------
+    UsageError
+        If a shape, a type or a value is not as above.
+
+    Examples
+    --------
+    >>> photo = np.full((200, 300, 3), 90, np.uint8)
+    >>> order = np.zeros((200, 300), np.int32)
+    >>> order[:, 40:80] = np.arange(1, 41)
+    >>> seams_picture(photo, order, np.zeros((200, 300), np.bool_)).mode
+    'RGB'
+    """
+    check_pixels(pixels, "the picture")
+    _check(order, axis_of, pixels.shape[:2])
+    check_max_side(max_side)
+    last = int(order.max())
+    gone = order > 0
+    picture = overlay(grey(pixels), np.ones(gone.shape, np.bool_), PAPER, PALE)
+    found: list[tuple[str, Ramp]] = []
+    colours = np.zeros_like(picture)
+    for code, (name, stops) in enumerate(DIRECTIONS):
+        mine = gone & (axis_of == code)
+        count = np.count_nonzero(np.bincount(order[mine])) if mine.any() else 0
+        if count:
+            found.append((f"{count:,} {name}", stops))
+            colours[mine] = ramp(stops)[(order[mine] - 1) * 255 // max(1, last - 1)]
+    picture = blended(picture, colours, gone.astype(np.float64) * OPACITY)
+    ends = "1", f"{last:,}"
+    widths = [bar_width(label, *ends) for label, _ in found] or [swatch_width("no seams")]
+    frame = Frame.fit(pixels.shape[1::-1], widths, max_side)
+    note = "from the first seam, dark, to the last, light" if found else "every pixel is kept"
+    image = frame.sheet(
+        resized(picture, frame.drawn), title, "Seams", [f"removed: {percent(gone)} of the pixels", note]
+    )
+    for at, (label, stops) in enumerate(found):
+        bar(image, frame.places[at], ramp(stops), label, ends, frame.room(at))
+    if not found:
+        swatch(image, frame.places[0], PAPER, INK, "no seams", frame.room(0))
+    return image
+
+
+def _check(order: object, axis_of: object, shape: tuple[int, int]) -> None:
+    for name, value, kinds, types in (("order", order, "iu", "int"), ("axis_of", axis_of, "biu", "bool or int")):
+        if not isinstance(value, np.ndarray) or value.dtype.kind not in kinds or value.shape != shape:
+            found = f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
+            raise UsageError(f"{name} is {found}; {types} {shape} is needed, as the picture is")
+    assert isinstance(order, np.ndarray)
+    assert isinstance(axis_of, np.ndarray)
+    least, most = int(order.min()), int(order.max())
+    if least < 0 or most > order.size:
+        raise UsageError(f"order has values from {least} to {most}; 0, and 1 to {order.size} are possible")
+    removed = axis_of[order > 0]
+    if removed.size and (removed.min() < 0 or removed.max() > 1):
+        span = f"{removed.min()} to {removed.max()}"
+        raise UsageError(f"axis_of has values from {span}; 0 for vertical seams and 1 for horizontal ones are possible")
