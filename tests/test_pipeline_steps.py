@@ -51,9 +51,13 @@ def test_every_plan_meets_the_budget_with_an_exact_map(operator: str, budget: st
     assert CoordinateMap.from_json(shrunk.coordinates.to_json()) == shrunk.coordinates
     points = np.random.default_rng(0).random((60, 2)) * (width, height)
     np.testing.assert_allclose(shrunk.coordinates.to_reduced(shrunk.coordinates.to_original(points)), points, atol=1e-6)
-    assert shrunk.report.importance == "array"
-    assert 0 <= shrunk.report.confidence <= 1  # type: ignore[operator]
-    assert set(shrunk.report.operator.split("+")) <= {"crop", "fold", "warp", "carve", "resize"}
+    done = shrunk.report.operator.split("+")
+    assert set(done) <= {"warp", *operator.split("+")}  # what a carve leaves is for a warp
+    if done == ["fold"]:  # noise does not count: it was enough
+        assert shrunk.report.importance is None
+    else:
+        assert shrunk.report.importance == "array"
+        assert 0 <= shrunk.report.confidence <= 1  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("operator", ["warp", "carve", "crop", "crop+warp"])

@@ -7,17 +7,19 @@ import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from pixtrim.coordinates import CoordinateMap
-from pixtrim.draw import before_after
+from pixtrim.draw import before_after, faded, heat_map, removed_by, seams_picture, warp_grid
 from pixtrim.errors import UsageError
 
-__all__ = ["Report", "Shrunk", "Tokens", "write_whole"]
+__all__ = ["Preview", "Report", "Shrunk", "Tokens", "write_whole"]
+
+Preview = Literal["sheet", "importance", "faded", "seams", "grid"]
 
 ENCODERS: Final[dict[str, dict[str, Any]]] = {
     "PNG": {"compress_level": 3},
@@ -186,10 +188,40 @@ class Shrunk:
         write_whole(target, self.encode(SUFFIXES[suffix]))
         return target
 
-    def preview(self) -> Image.Image:
-        """Return one picture with before, after, and what was folded."""
+    def preview(self, kind: Preview = "sheet") -> Image.Image:
+        """Return a picture that shows what was done.
+
+        Parameters
+        ----------
+        kind : {"sheet", "importance", "faded", "seams", "grid"}
+            ``"sheet"``: before, after, and what went. ``"importance"``: a heat map of where the content is, and
+            ``"faded"``: the more important half as it is, and the rest grey and pale. ``"seams"``: the seams that were
+            taken out, on the original. ``"grid"``: how a grid was bent.
+
+        Raises
+        ------
+        UsageError
+            If the kind is not one of these, or needs what was not done.
+        """
         before, after = self.tokens
-        return before_after(
+        if kind not in get_args(Preview):
+            raise UsageError(f"the preview is {kind!r}: choose one of {', '.join(get_args(Preview))}")
+        if kind in ("importance", "faded"):
+            if self.importance is None:
+                raise UsageError(
+                    f"no importance was asked for ({self.report.operator}): choose --operator warp or carve"
+                )
+            title = f"{self.report.input}: {self.report.importance}"
+            if kind == "importance":
+                return heat_map(self.original, self.importance, title=title)
+            return faded(self.original, self.importance, share=0.5, title=title)
+        if kind == "seams":
+            order, axis_of = removed_by(self.coordinates)
+            if not order.any():
+                raise UsageError(f"no seams were taken out ({self.report.operator}): carve it")
+            return seams_picture(self.original, order, axis_of, title=self.report.input)
+        draw = before_after if kind == "sheet" else warp_grid
+        return draw(
             self.original,
             self.image,
             self.coordinates,

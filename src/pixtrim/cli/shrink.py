@@ -16,7 +16,9 @@ from pixtrim.errors import UsageError
 from pixtrim.tokens import load_prices, resolve
 
 if TYPE_CHECKING:
-    from pixtrim.result import Shrunk
+    from PIL.Image import Image
+
+    from pixtrim.result import Preview, Shrunk
 
 __all__ = ["do", "run"]
 
@@ -28,12 +30,14 @@ def run(arguments: Namespace) -> int:
     without = Path(out) if out is not None and out != STDOUT else None
     inputs = expand(arguments.inputs, recursive=arguments.recursive, without=without)
     check_stdin(inputs)
+    if arguments.preview_of != "sheet" and arguments.preview is None:
+        raise UsageError(f"--preview-of {arguments.preview_of} says what a preview shows: add --preview")
     wanted = Wanted(out, arguments.format, arguments.preview, arguments.map, arguments.overwrite)
     jobs = plan(inputs, wanted)
     to_stdout = any(job.output is None and job.input.problem is None for job in jobs)
     _check_stdout(arguments, to_stdout)
     settings = _settings(arguments)
-    outcomes = carry_out(jobs, lambda job: do(job, settings), arguments)
+    outcomes = carry_out(jobs, lambda job: do(job, settings, arguments.preview_of), arguments)
     if not arguments.quiet and not arguments.json:
         _summary(outcomes, sys.stderr if to_stdout else sys.stdout)
     return max(outcome.code for outcome in outcomes)
@@ -76,12 +80,12 @@ def _settings(arguments: Namespace) -> dict[str, Any]:
 # --- the work ------------------------------------------------------------------------------------------------------
 
 
-def do(job: Job, settings: dict[str, Any]) -> Outcome:
+def do(job: Job, settings: dict[str, Any], view: Preview = "sheet") -> Outcome:
     """Do one job; whatever goes wrong becomes an outcome, so that it does not stop the others."""
-    return attempt(job.input, lambda: _shrink(job, settings))
+    return attempt(job.input, lambda: _shrink(job, settings, view))
 
 
-def _shrink(job: Job, settings: dict[str, Any]) -> Outcome:
+def _shrink(job: Job, settings: dict[str, Any], view: Preview) -> Outcome:
     from pixtrim.pipeline import shrink
 
     stdin = job.input.source == STDIN
@@ -90,7 +94,7 @@ def _shrink(job: Job, settings: dict[str, Any]) -> Outcome:
     )
     data = _save(shrunk, job)
     if job.preview is not None:
-        write(job.preview, encoded(shrunk.preview(), job.preview))
+        write(job.preview, encoded(_preview(shrunk, view), job.preview))
     if job.map is not None:
         write(job.map, shrunk.coordinates.to_json().encode("ascii") + b"\n")
     report = shrunk.report.to_dict()
@@ -98,6 +102,15 @@ def _shrink(job: Job, settings: dict[str, Any]) -> Outcome:
     extras = {"preview": job.preview, "map": job.map}
     files = {key: None if path is None else str(path) for key, path in extras.items()}
     return Outcome(job.input.source, {**report, "schema": SCHEMA, **named, **files}, data)
+
+
+def _preview(shrunk: Shrunk, view: Preview) -> Image:
+    """Return the preview that was asked for; the sheet where a picture gave it nothing to show."""
+    try:
+        return shrunk.preview(view)
+    except UsageError as error:
+        shrunk.report.warnings.append(f"the preview shows before and after: {error}")
+        return shrunk.preview()
 
 
 def _save(shrunk: Shrunk, job: Job) -> bytes | None:

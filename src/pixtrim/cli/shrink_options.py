@@ -23,7 +23,7 @@ def add_shrink(commands: Any) -> ArgumentParser:
             "pixtrim shrink screenshots/ --model gpt-5.5 --budget 50% -o out/",
             "pixtrim shrink 'statement.pdf#page=3' --dpi 200 --model gemini-2.5-flash -o page3.png --preview",
             "pixtrim shrink - --model qwen3-vl -o - < page.png > smaller.png",
-            "pixtrim shrink photo.jpg --model gpt-5.5 --budget 30% --operator warp --preview warp",
+            "pixtrim shrink photo.jpg --model gpt-5.5 --budget 30% --operator warp --preview --preview-of grid",
         ),
     )
     command.set_defaults(run=shrink.run)
@@ -82,6 +82,13 @@ def add_shrink(commands: Any) -> ArgumentParser:
         metavar="PATH",
         help="also write a picture of before, after and what was folded: a file, for several inputs a folder "
         "(default: NAME.preview.png beside the result)",
+    )
+    add(
+        "--preview-of",
+        choices=("sheet", "importance", "faded", "seams", "grid"),
+        default="sheet",
+        help="what the preview shows: before, after and what went; the importance as a heat map, or with its lesser "
+        "half grey and pale; the seams that were taken out; how a grid was bent (default: sheet)",
     )
     add(
         "--map",

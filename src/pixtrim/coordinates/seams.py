@@ -93,7 +93,8 @@ class SeamStage:
     def _before(self) -> Places:
         """For each line and original place, how many kept pixels are before it."""
         kept = ~self._lines(self.removed)
-        return np.cumsum(kept, axis=1, dtype=np.int32) - kept
+        before: Places = np.cumsum(kept, axis=1, dtype=np.int32) - kept
+        return before
 
     def _lines(self, values: NDArray[Any]) -> NDArray[Any]:
         return values if self.axis == "x" else values.swapaxes(0, 1)

@@ -10,7 +10,7 @@ from pixtrim.draw.grid import warp_grid
 from pixtrim.draw.importance import faded, heat_map
 from pixtrim.draw.mask import dropped, overlay
 from pixtrim.draw.plan import plan_picture
-from pixtrim.draw.seams import seams_picture
+from pixtrim.draw.seams import removed_by, seams_picture
 from pixtrim.draw.sheet import before_after
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "heat_map",
     "overlay",
     "plan_picture",
+    "removed_by",
     "seams_picture",
     "warp_grid",
 ]

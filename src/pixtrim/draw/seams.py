@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pixtrim.coordinates import CoordinateMap, SeamStage
 from pixtrim.draw.frame import Frame, bar, bar_width, swatch, swatch_width
 from pixtrim.draw.mask import overlay
 from pixtrim.draw.paper import INK, PAPER, Pixels, check_max_side, check_pixels, grey, percent, resized
@@ -92,6 +93,41 @@ def seams_picture(
     if not found:
         swatch(image, frame.places[0], PAPER, INK, "no seams", frame.room(0))
     return image
+
+
+def removed_by(coordinates: CoordinateMap) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """Return the pixels of the original that the seams of a map took out, as `seams_picture` takes them.
+
+    Parameters
+    ----------
+    coordinates : CoordinateMap
+        From the original to the reduced picture.
+
+    Returns
+    -------
+    order : ndarray
+        int32 (H, W): 0 for pixels that no seam took, else the number of the stage of seams, from 1 on.
+    axis_of : ndarray
+        bool (H, W): whether the seam was horizontal.
+
+    Examples
+    --------
+    >>> from pixtrim.coordinates import SeamStage
+    >>> stage = SeamStage((2, 1), "x", np.array([[False, True]]))
+    >>> removed_by(CoordinateMap((2, 1), (stage,)))[0].tolist()
+    [[0, 1]]
+    """
+    width, height = coordinates.original_size
+    places = np.arange(height * width).reshape(height, width)
+    order, axis_of = np.zeros(height * width, np.int32), np.zeros(height * width, np.bool_)
+    number = 0
+    for stage in coordinates.stages:
+        if isinstance(stage, SeamStage):
+            number += 1
+            gone = places[stage.removed]
+            order[gone], axis_of[gone] = number, stage.axis == "y"
+        places = stage.map_mask(places, "reduced")
+    return order.reshape(height, width), axis_of.reshape(height, width)
 
 
 def _check(order: object, axis_of: object, shape: tuple[int, int]) -> None:

@@ -86,8 +86,8 @@ def warped_weights(original: Floats, reduced: Floats, filter: str) -> tuple[Star
     Parameters
     ----------
     original, reduced : ndarray
-        float64 (K,): the knots of a piecewise linear, strictly rising map of slopes up to 1, from 0 to the whole numbers
-        of pixels before and after.
+        float64 (K,): the knots of a piecewise linear map that never falls, of slopes up to 1, from 0 to the whole
+        numbers of pixels before and after.
     filter : str
         One of `FILTERS`. ``"area"`` weighs by the exact overlap on the result.
 

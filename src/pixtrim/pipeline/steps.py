@@ -7,6 +7,7 @@ from typing import Final
 from pixtrim.coordinates import CoordinateMap
 from pixtrim.errors import UsageError
 from pixtrim.operators import fold
+from pixtrim.operators.carve import carve
 from pixtrim.operators.crop import crop
 from pixtrim.operators.resize import resize
 from pixtrim.operators.warp import warp
@@ -88,8 +89,6 @@ def warped(task: Task, part: Part, size: tuple[int, int] | None = None) -> Part:
 
 def carved(task: Task, part: Part) -> Part:
     """Take out seams down to the budget, and where they would cut into content, leave the rest to a warp."""
-    from pixtrim.operators.carve import carve
-
     size = task.fitted(*part.size)
     if size == part.size:
         return part
