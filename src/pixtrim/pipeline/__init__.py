@@ -197,7 +197,8 @@ def _fold(
     protect = part.coordinates.to_reduced(boxes=task.protect.astype(np.float64)).astype(np.int64)
     analysis = fold.Analysis(changes.protected(np.concatenate([protect, inspection.plots])))
     gap = NATIVE_GAP if task.native else fold.gap_for(analysis, task.scale, enough)
-    if forced or task.scale(*analysis.size(gap)) >= WORTH_FOLDING * scaled:
+    size = analysis.size(gap)
+    if size != part.size and (forced or task.scale(*size) >= WORTH_FOLDING * scaled):
         return folded(task, part, analysis.plan(gap))
     return part
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
+
 from pixtrim.coordinates import CoordinateMap
 from pixtrim.errors import UsageError
 from pixtrim.operators import fold
-from pixtrim.operators.carve import carve
+from pixtrim.operators.carve import MOST_IMPORTANT, carve
 from pixtrim.operators.crop import crop
 from pixtrim.operators.resize import resize
 from pixtrim.operators.warp import warp
@@ -21,8 +23,12 @@ ORDER: Final = ("crop", "fold", *ENDS)
 PLAIN: Final = frozenset({"resize", "fold"})
 """What leaves everything where an agent that clicks expects it."""
 
-MAX_ENERGY: Final = 40.0
-"""Levels, the mean of a seam: from which on seams cut into content, and the rest is left to a warp."""
+SEAM_EDGES: Final = 12.0
+SEAM_SHARE: Final = 0.6
+"""The most that a seam may cost per pixel: edges, in levels, and this share of what the picture's pixels weigh on average.
+
+From there on seams cut into content, and the rest is left to a warp.
+"""
 
 
 def parse_operator(operator: str) -> tuple[str, ...]:
@@ -92,13 +98,14 @@ def carved(task: Task, part: Part) -> Part:
     size = task.fitted(*part.size)
     if size == part.size:
         return part
+    importance = part.importance(task.guide)
     found = carve(
         part.image,
         size,
-        part.importance(task.guide),
+        importance,
         energy="forward",
         protect=part.protected(task.protect),
-        max_energy=MAX_ENERGY,
+        max_energy=SEAM_EDGES + SEAM_SHARE * MOST_IMPORTANT * float(importance.mean(dtype=np.float64)),
         threads=task.threads,
     )
     if found.size != part.size:

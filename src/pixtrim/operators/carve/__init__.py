@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from pixtrim.operators.carve.carved import Carved
 from pixtrim.operators.carve.order import SeamOrder, seam_order
-from pixtrim.operators.carve.search import DEFAULT_ENERGY, DEFAULT_STRENGTH, ENERGIES, Energy, carve
+from pixtrim.operators.carve.search import DEFAULT_ENERGY, DEFAULT_STRENGTH, ENERGIES, MOST_IMPORTANT, Energy, carve
 from pixtrim.operators.carve.tile_company import tile_company
 
 __all__ = [
     "DEFAULT_ENERGY",
     "DEFAULT_STRENGTH",
     "ENERGIES",
+    "MOST_IMPORTANT",
     "Carved",
     "Energy",
     "SeamOrder",

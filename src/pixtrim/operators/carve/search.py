@@ -15,7 +15,7 @@ from pixtrim.operators.carve.carved import Batch, Carved, dropped
 from pixtrim.operators.resize import check_picture, check_size, check_threads
 from pixtrim.operators.warp import check_map
 
-__all__ = ["DEFAULT_ENERGY", "DEFAULT_STRENGTH", "ENERGIES", "Energy", "Planes", "Settings", "carve", "settings_of"]
+__all__ = ["DEFAULT_ENERGY", "DEFAULT_STRENGTH", "ENERGIES", "MOST_IMPORTANT", "Energy", "Planes", "Settings", "carve", "settings_of"]
 
 Energy = Literal["gradient", "forward", "importance"]
 Pixels = NDArray[np.uint8]
@@ -140,7 +140,7 @@ def carve(
     >>> carved.image[..., 0].tolist()
     [[0, 0, 0, 0, 0], [0, 200, 200, 200, 0], [0, 200, 200, 200, 0], [0, 0, 0, 0, 0]]
     >>> carved.coordinates
-    CoordinateMap(9x6 -> 5x4, 4 stages)
+    CoordinateMap(9x6 -> 5x4, 6 stages)
     """
     height, width = check_picture(pixels)
     new_width, new_height = check_size(size)
