@@ -129,9 +129,10 @@ def faded(
     below = importance < least
     labels = (f"from {least:.3g} on: {percent(~below)}", f"below: {percent(below)}")
     frame = Frame.fit(pixels.shape[1::-1], [swatch_width(label) for label in labels], max_side)
-    pale = overlay(grey(pixels), np.ones(below.shape, np.bool_), PAPER, FADE)
-    picture = np.where(below[..., None], pale, pixels)
-    image = frame.sheet(resized(picture, frame.drawn), title, "What is important", ["the rest is grey and pale"])
+    shown = np.asarray(resized(pixels, frame.drawn))
+    pale = overlay(grey(shown), np.ones(shown.shape[:2], np.bool_), PAPER, FADE)
+    picture = Image.fromarray(blended(shown, pale, _averaged(below.astype(np.float32), frame.drawn)))
+    image = frame.sheet(picture, title, "What is important", ["the rest is grey and pale"])
     swatch(image, frame.places[0], PAPER, INK, labels[0], frame.room(0))
     swatch(image, frame.places[1], (214, 214, 214), SOFT, labels[1], frame.room(1))
     return image

@@ -92,7 +92,7 @@ class Panels:
         self.draw = ImageDraw.Draw(self.image)
 
     def panel(self, at: int, pixels: Pixels, title: str, note: str, scale: float, *, frame: bool = False) -> None:
-        """Draw a picture in its thin border below its two lines of text."""
+        """Draw a picture at a scale, in its thin border below its two lines of text."""
         x, y = self.layout.corner(at)
         if frame:
             self._border(x, y, *scaled(self.original, self.scale), (232, 235, 238))

@@ -66,7 +66,10 @@ def font_of(size: int) -> Font:
 
 
 def resized(pixels: Pixels, size: Size) -> Image.Image:
-    """Return a picture at the size of its panel: averaged down, or enlarged with its pixels visible."""
+    """Return a picture at the size of its panel: averaged down, or enlarged with its pixels visible.
+
+    A fourth channel is an opacity: what is transparent lends its neighbours no colour.
+    """
     picture = Image.fromarray(np.ascontiguousarray(pixels))
     if picture.size == size:
         return picture

@@ -81,7 +81,7 @@ def oklab(levels: Levels) -> Floats:
     return np.asarray(cones @ np.linalg.inv(_CONES).T)
 
 
-def blended(pixels: Levels, colours: Levels, opacity: float | Floats) -> Levels:
+def blended(pixels: Levels, colours: Levels, opacity: float | Floats | NDArray[np.float32]) -> Levels:
     """Return colours laid over a picture, both uint8 (H, W, 3); the opacity is one, or float (H, W), 0 to 1."""
     opacities = np.broadcast_to(opacity, pixels.shape[:2])
     found = np.empty_like(pixels)

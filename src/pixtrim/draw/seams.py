@@ -71,23 +71,24 @@ def seams_picture(
     check_max_side(max_side)
     last = int(order.max())
     gone = order > 0
-    picture = overlay(grey(pixels), np.ones(gone.shape, np.bool_), PAPER, PALE)
     found: list[tuple[str, Ramp]] = []
-    colours = np.zeros_like(picture)
+    layer = np.zeros((*gone.shape, 4), np.uint8)
     for code, (name, stops) in enumerate(DIRECTIONS):
         mine = gone & (axis_of == code)
         count = np.count_nonzero(np.bincount(order[mine])) if mine.any() else 0
         if count:
             found.append((f"{count:,} {name}", stops))
-            colours[mine] = ramp(stops)[(order[mine] - 1) * 255 // max(1, last - 1)]
-    picture = blended(picture, colours, gone.astype(np.float64) * OPACITY)
+            shades = np.insert(ramp(stops), 3, 255, axis=1)
+            layer[mine] = shades[(order[mine].astype(np.int64) - 1) * 255 // max(1, last - 1)]
     ends = "1", f"{last:,}"
     widths = [bar_width(label, *ends) for label, _ in found] or [swatch_width("no seams")]
     frame = Frame.fit(pixels.shape[1::-1], widths, max_side)
+    below = grey(np.asarray(resized(pixels, frame.drawn)))
+    below = overlay(below, np.ones(below.shape[:2], np.bool_), PAPER, PALE)
+    shown = np.asarray(resized(layer, frame.drawn))
+    picture = Image.fromarray(blended(below, shown[..., :3], shown[..., 3] * (OPACITY / 255)))
     note = "from the first seam, dark, to the last, light" if found else "every pixel is kept"
-    image = frame.sheet(
-        resized(picture, frame.drawn), title, "Seams", [f"removed: {percent(gone)} of the pixels", note]
-    )
+    image = frame.sheet(picture, title, "Seams", [f"removed: {percent(gone)} of the pixels", note])
     for at, (label, stops) in enumerate(found):
         bar(image, frame.places[at], ramp(stops), label, ends, frame.room(at))
     if not found:

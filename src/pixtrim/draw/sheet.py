@@ -18,6 +18,7 @@ from pixtrim.draw.paper import (
     check_max_side,
     check_pixels,
     percent,
+    resized,
     scaled,
     write,
 )
@@ -85,7 +86,8 @@ def before_after(
     sheet.after(1, reduced, title_after or "After")
     scales = None if gone.any() else relative_scale(coordinates)
     if scales is not None and scales.min() > 0 and scales.max() > EVEN * scales.min():
-        sheet.panel(2, by_scale(original, scales), "How it was scaled", "", sheet.scale)
+        small = np.asarray(resized(original, scaled(coordinates.original_size, sheet.scale)))
+        sheet.panel(2, by_scale(small, scales), "How it was scaled", "", 1)
         _scale_legend(sheet, 2, float(scales.min()), float(scales.max()))
         return sheet.image
     blocks = _blocks(coordinates)
