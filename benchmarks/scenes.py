@@ -32,13 +32,14 @@ MOST = 40  # photos
 LEAST_SIDE = 390  # pixels of the longer side of a photo that is taken
 LONG_SIDE = 1000  # pixels: smaller photos are enlarged to it
 
-CAPITALS = 19, 42  # pixels: how high a capital letter is, so that words without one are 14 high, and none is above 60
-ENOUGH = 8  # words of a photo, from which no other place gets any
+CAPITALS = 15, 44  # pixels: how high a capital letter is; every word has one, and none is higher than 60
+SMALL = 1.8  # the higher, the more words are near the lower end
+ENOUGH = 11  # words of a photo, from which no other place gets any
 PLACES = 6  # of a photo, at most
 TRIES = 80  # to find room for a place
 APART = 14  # pixels between places, and to the rim
-TURN = 5.0  # degrees that a place is turned by, at most
-SLANT = 0.06  # of its sides, by which a corner of a place is moved at most
+TURN = 1.0  # degrees that a place is turned by, at most
+SLANT = 0.02  # of its sides, by which a corner of a place is moved at most
 FINE = 3  # times finer is everything drawn, and averaged
 
 FONTS = (
@@ -194,7 +195,7 @@ def scene(photo: Image.Image, seed: str) -> tuple[Image.Image, list[Word]]:
     for _ in range(PLACES):
         if sum(map(len, placed)) >= ENOUGH:
             break
-        kind = chance.choice((caption, sign, sign, label, letters))
+        (kind,) = chance.choices((sign, caption, label, letters), (5, 2, 1.5, 0.5))
         tile = kind(chance, left, picture)
         quad = _room(chance, tile, picture.size, taken, level=kind is caption)
         if quad is None:
@@ -206,16 +207,16 @@ def scene(photo: Image.Image, seed: str) -> tuple[Image.Image, list[Word]]:
 
 
 def sign(chance: random.Random, words: list[str], picture: Image.Image) -> Tile:
-    """A plate with a frame and two or three lines of one or two words."""
-    lines = [_take(chance, words, chance.choice((1, 1, 2))) for _ in range(chance.choice((2, 2, 3)))]
+    """A plate, with a frame or without, and two or three lines of two or three words."""
+    lines = [_take(chance, words, chance.choice((2, 2, 3))) for _ in range(chance.choice((2, 2, 3)))]
     plate, ink = chance.choice(PLATES)
-    return _tile(lines, _font(chance, CAPITALS), ink, plate, framed=True)
+    return _tile(lines, _font(chance, CAPITALS), ink, plate, framed=chance.random() < 0.25)
 
 
 def label(chance: random.Random, words: list[str], picture: Image.Image) -> Tile:
-    """A narrow plate with one line of one or two words."""
+    """A narrow plate with one line of two or three words."""
     plate, ink = chance.choice(PLATES)
-    return _tile([_take(chance, words, chance.choice((1, 2)))], _font(chance, CAPITALS), ink, plate)
+    return _tile([_take(chance, words, chance.choice((2, 3)))], _font(chance, CAPITALS), ink, plate)
 
 
 def letters(chance: random.Random, words: list[str], picture: Image.Image) -> Tile:
@@ -226,16 +227,16 @@ def letters(chance: random.Random, words: list[str], picture: Image.Image) -> Ti
 
 
 def caption(chance: random.Random, words: list[str], picture: Image.Image) -> Tile:
-    """A band as wide as the picture with one line of three or four words."""
-    line = _take(chance, words, chance.choice((3, 3, 4)))
+    """A band as wide as the picture with one line of three to five words."""
+    line = _take(chance, words, chance.choice((3, 4, 5)))
     plate, ink = chance.choice((PLATES[0], PLATES[5], ((20, 22, 26), (255, 255, 255))))
-    font = _font(chance, (CAPITALS[0], 28))
+    font = _font(chance, (CAPITALS[0], 30))
     return _tile([line], font, ink, plate, width=picture.width * FINE, opacity=0.84)
 
 
 def _take(chance: random.Random, words: list[str], count: int) -> list[str]:
     """Take words that no other place has, all in the same case."""
-    case = chance.choice((str.lower, str.title, str.title, str.upper))
+    case = chance.choice((str.title, str.title, str.upper))
     return [case(words.pop()) for _ in range(count)]
 
 
@@ -254,7 +255,7 @@ def _fonts() -> tuple[str, ...]:
 def _font(chance: random.Random, capitals: tuple[int, int]) -> ImageFont.FreeTypeFont:
     """Choose a font, and how high its capital letters are in pixels; low ones are more frequent."""
     name = chance.choice(_fonts() or ("",))
-    high = capitals[0] * (capitals[1] / capitals[0]) ** chance.random() * FINE
+    high = capitals[0] * (capitals[1] / capitals[0]) ** chance.random() ** SMALL * FINE
 
     def of(size: float) -> ImageFont.FreeTypeFont:
         if name:
