@@ -2,9 +2,9 @@
 
 Run: python benchmarks/evaluate.py [--quick] [--save] [--data DIR] [--cache DIR] [--html FILE] [--workers N]
 
-It is `pixtrim evaluate` on all of the evaluation data, with the options in `RUNS`. Operators and measures that are
-registered take part by themselves. --quick takes five pictures of each kind, one budget and one OCR engine. With
---save, the time is kept as well where the cache was empty before.
+It is `pixtrim evaluate` on all of the evaluation data with the options in `RUNS`, for photos also on those that
+benchmarks/scenes.py writes words on. Measures that are registered take part by themselves. --quick takes five pictures
+of each kind, one budget and one OCR engine. With --save, the time is kept as well where the cache was empty before.
 """
 
 from __future__ import annotations
@@ -17,19 +17,33 @@ from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import scenes
 from common import ROOT, SHARED_DATA, Record, arguments, give_up, heading, save, table
 
 from pixtrim.cli import main as pixtrim
 from pixtrim.cli.show import INTERRUPTED
 
+SCENES = ROOT / "benchmarks" / ".cache" / "scenes"
+MOST_SCENES = 32
+PLUGIN = "importance_operators"
+SOURCES = ("gradient", "spectral", "text", "saliency", "both", "attention")
 MODEL = "claude-opus-4-7"  # takes nearly every picture whole, and bills small ones by their size, too
 RUNS = {
     # All measures that need no endpoint.
-    "evaluate": ["--budget", "25%", "50%", "75%"],
+    "evaluate": ["--operator", "fold", "auto", "--budget", "25%", "50%", "75%"],
+    # What needs importance, with each source of it: all that networks see of photos, and the words in scenes.
+    "evaluate-photos": [
+        *[f"icdar:{SCENES}", "--kind", "photo", "video frame", "scene text"],
+        *["--plugin", str(ROOT / "benchmarks" / f"{PLUGIN}.py")],
+        *("--operator", "auto", *(f"{operator}-{source}" for operator in ("warp", "carve") for source in SOURCES)),
+        *("--metric", "label-agreement", "label-agreement-self", "embedding-cosine", "patch-cosine"),
+        *("detection-recall", "detection-recall-self", "saliency-mass", "saliency-scale"),
+        *("word-recall-rapidocr", "character-recall-rapidocr", "--budget", "70%", "50%", "30%"),
+    ],
     # Where screens begin to lose their parts.
     "evaluate-screens": [
         *("--kind", "web screenshot", "Android screenshot"),
-        *["--metric", "element-recall", "click-accuracy", "--budget", "3%", "6%", "12%"],
+        *["--metric", "element-recall", "click-accuracy", "--budget", "3%", "6%", "12%", "--operator", "fold", "auto"],
     ],
     # TheTileCompany's measures at its budget, -30% of the pixels.
     "evaluate-published": [
@@ -46,7 +60,17 @@ def evaluated(options: argparse.Namespace, *words: str) -> Record:
     weights = options.data / "weights"
     with TemporaryDirectory() as folder:
         file = Path(folder) / "result.json"
-        command = ["evaluate", str(options.data), "--model", MODEL, "--json", str(file), "--cache", str(options.cache)]
+        command = [
+            "evaluate",
+            str(options.data),
+            f"icdar:{SCENES}",
+            "--model",
+            MODEL,
+            "--json",
+            str(file),
+            "--cache",
+            str(options.cache),
+        ]
         command += ["--encoder", str(weights / ENCODER), "--detector", str(weights / DETECTOR), *words]
         if options.workers:
             command += ["--workers", str(options.workers)]
@@ -107,9 +131,10 @@ def main() -> None:
     if not (options.data / "weights" / ENCODER).is_file():
         give_up(f"no evaluation data in {options.data}: name their folder with --data")
     heading()
+    scenes.main([str(SCENES), "--data", str(options.data), "--most", str(MOST_SCENES)])
     fresh = not options.cache.exists()
     report = ["--html", str(options.html)] if options.html else []
-    runs = {"evaluate": ["--quick"]} if options.quick else RUNS
+    runs = {"evaluate": ["--quick", "--operator", "fold", "warp", "auto"]} if options.quick else RUNS
     found = {name: evaluated(options, *words, *(report if name == "evaluate" else [])) for name, words in runs.items()}
     for name, result in found.items():
         print(f"\n{name}: {result['elapsed']} s\n")

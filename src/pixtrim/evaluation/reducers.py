@@ -15,7 +15,7 @@ from pixtrim.errors import UsageError
 from pixtrim.pipeline import shrink
 from pixtrim.tokens import resolve
 
-__all__ = ["BASELINE", "Reduced", "Reducer", "reducer_named", "reducer_names", "register"]
+__all__ = ["BASELINE", "Reduced", "Reducer", "reducer_named", "reducer_names", "register", "shrunk"]
 
 Pixels = NDArray[np.uint8]
 
@@ -88,11 +88,12 @@ def reducer_named(name: str) -> Reducer:
     return _REGISTRY[name]
 
 
-def _shrunk(operator: str, pixels: Pixels, model: str, tokens: int, **settings: Any) -> Reduced:
+def shrunk(operator: str, pixels: Pixels, model: str, tokens: int, **settings: Any) -> Reduced:
+    """Reduce a picture by steps of `pixtrim.pipeline.shrink`, which takes the settings."""
     before = resolve(model).count(pixels.shape[1], pixels.shape[0])
     result = shrink(pixels, model, budget=min(tokens, before), operator=operator, **settings)
     return Reduced(result.image, result.coordinates, result.tokens.after)
 
 
 for _name in (BASELINE, "fold", "warp", "carve", "auto"):
-    register(_name, partial(_shrunk, _name))  # not a closure, so that it can be pickled
+    register(_name, partial(shrunk, _name))  # not a closure, so that it can be pickled
