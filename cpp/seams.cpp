@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t kBlocksBetween = 2;      // from one renewal of the sums to the next
 constexpr std::uint16_t kLargestSum = 49000;   // after it: 30 rows add at most 30 * (254 + 255), which stays below kNoPath
+constexpr std::size_t kAhead = 4;              // rows made ready before they are summed: what was just written is slow to read
 constexpr std::uint64_t kNowhere = ~std::uint64_t{0};  // the energy of a seam that comes to pixels that are all taken
 
 /// kSumLanes open places between closed ones: where a row ends.
@@ -137,11 +138,85 @@ inline void add(const Step& step, const std::uint16_t* above, std::size_t x, con
     }
 }
 
+/// Seams of a pass: seam i takes places[y * step + i] of row y.
+struct Pass {
+    std::uint16_t* places;
+    std::size_t step, count;
+};
+
+/// Closes a row up over the places in rising order.
+inline void close_row(std::uint8_t* row, const std::uint16_t* places, std::size_t count, std::size_t width) {
+    for (std::size_t i = 0; i + 1 < count; ++i) std::memmove(row + places[i] - i, row + places[i] + 1, places[i + 1] - places[i] - 1u);
+    std::uint8_t* to = row + places[count - 1] - (count - 1);
+    for (const std::uint8_t* end = row + width - count; to < end; to += kLine) {
+        std::uint8_t line[kLine];
+        std::memcpy(line, to + count, kLine);  // past the end of the row: there is a margin
+        std::memcpy(to, line, kLine);
+    }
+}
+
+/// The places of a row in rising order.
+inline void sort(const std::uint16_t* places, std::size_t count, std::uint16_t* sorted) {
+    for (std::size_t i = 0; i < count; ++i) {
+        std::size_t j = i;
+        for (; j > 0 && sorted[j - 1] > places[i]; --j) sorted[j] = sorted[j - 1];
+        sorted[j] = places[i];
+    }
+}
+
+/// Takes the seams of a pass out of the planes, from the top down, and renews the energies that depend on their pixels.
+class Closer {
+public:
+    Closer(const Planes& planes, Pass pass) : planes_(planes), pass_(pass), new_width_(planes.width - pass.count) {}
+
+    /// Makes row y ready. The rows above it have to be so.
+    void operator()(std::size_t y) {
+        if (pass_.count == 0) return;
+        if (y == 0) close(0);
+        if (y + 1 < planes_.height) close(y + 1);  // the energies of row y depend on it
+        if (!planes_.luma || !planes_.energy) return;
+        constexpr std::ptrdiff_t kReach = kEnergyLanes / 2;  // they change up to two pixels away from where a row was closed
+        for (std::size_t i = 0; i < pass_.count; ++i) {
+            renew_energies(planes_, y, joins_[y % 2][i] - kReach, joins_[y % 2][i] + kReach);
+        }
+    }
+
+private:
+    /// Takes the pixels out of a row. Each place then means what it does when the seams before it have left.
+    void close(std::size_t y) {
+        const std::size_t count = pass_.count;
+        std::uint16_t sorted[kMostPerPass], *places = pass_.places + y * pass_.step;
+        sort(places, count, sorted);
+        if (planes_.energy) close_row(planes_.row(planes_.energy, y), sorted, count, planes_.width);
+        if (planes_.bias) close_row(planes_.row(planes_.bias, y), sorted, count, planes_.width);
+        if (planes_.luma) {
+            close_row(planes_.row(planes_.luma, y), sorted, count, planes_.width);
+            extend(planes_.row(planes_.luma, y), new_width_);
+        }
+        for (std::size_t i = 0; i < count; ++i) joins_[y % 2][i] = static_cast<std::uint16_t>(sorted[i] - i);
+        for (std::size_t i = count; i-- > 1;) {
+            std::uint16_t before = 0;
+            for (std::size_t j = 0; j < i; ++j) before += places[j] < places[i];
+            places[i] = static_cast<std::uint16_t>(places[i] - before);
+        }
+    }
+
+    const Planes& planes_;
+    Pass pass_;
+    std::size_t new_width_;
+    std::uint16_t joins_[2][kMostPerPass];  // of the last two rows
+};
+
+/// Takes out the seams of the pass before, and sums the energies that are left. Row by row, so that each is fetched once.
 template <bool kForward, bool kProtected>
-void sum_rows(const Planes& planes) {
-    const std::size_t last = planes.width / kSumLanes * kSumLanes;  // the last lanes hold a closed place at least
-    const std::uint16_t* closed = kOpen + kSumLanes - planes.width % kSumLanes;
+void sum_rows(Planes& planes, Pass before) {
+    Closer close(planes, before);
+    const std::size_t width = planes.width - before.count;
+    const std::size_t last = width / kSumLanes * kSumLanes;  // the last lanes hold a closed place at least
+    const std::uint16_t* closed = kOpen + kSumLanes - width % kSumLanes;
+    for (std::size_t y = 0; y < kAhead && y < planes.height; ++y) close(y);
     for (std::size_t y = 0; y < planes.height; ++y) {
+        if (y + kAhead < planes.height) close(y + kAhead);
         const auto row = static_cast<std::ptrdiff_t>(y);
         std::uint16_t* above = planes.sums_of(row - 1);
         std::uint16_t* sums = planes.sums_of(row);
@@ -150,22 +225,17 @@ void sum_rows(const Planes& planes) {
         for (std::size_t x = 0; x < last; x += kSumLanes) add<kForward, kProtected>(step, above, x, nullptr, sums);
         add<kForward, kProtected>(step, above, last, closed, sums);
     }
+    planes.width = width;
 }
-
-/// Seams of a pass: seam i takes places[y * step + i] of row y.
-struct Pass {
-    std::uint16_t* places;
-    std::size_t step;
-};
 
 inline std::uint32_t plus(std::uint32_t sum, std::uint32_t energy) {
     return sum + energy < kNoPath ? sum + energy : kNoPath;
 }
 
-/// Follows the seam that ends at x in the last row upwards, around the `taken` seams before it, and writes its places. Returns its
-/// energy, or kNowhere if it comes to pixels that are all taken.
+/// Follows the seam that ends at x in the last row upwards, around those of the pass, and writes its places behind theirs. Returns
+/// its energy, or kNowhere if it comes to pixels that are all taken.
 template <bool kForward, bool kProtected>
-std::uint64_t trace(const Planes& planes, std::size_t x, Pass pass, std::size_t taken) {
+std::uint64_t trace(const Planes& planes, std::size_t x, Pass pass) {
     constexpr std::size_t kHalf = kSumLanes / 2;
     alignas(kLine) std::uint16_t block[kBlock][2 * kSumLanes];  // sums above each row of a block, in the middle of each row
     std::uint64_t total = 0;
@@ -183,14 +253,14 @@ std::uint64_t trace(const Planes& planes, std::size_t x, Pass pass, std::size_t 
             add<kForward, kProtected, true>(step_of(planes, first + i - 1, left), block[i - 1] + kHalf, 0, closed, block[i] + kHalf);
         }
         for (std::size_t i = first ? 0 : 1; i < rows; ++i) {
-            for (std::size_t k = 0; k < taken; ++k) {
+            for (std::size_t k = 0; k < pass.count; ++k) {
                 const std::ptrdiff_t at = pass.places[(first + i - 1) * pass.step + k] - left;
                 if (at >= 0 && at < static_cast<std::ptrdiff_t>(kSumLanes)) block[i][kHalf + static_cast<std::size_t>(at)] = kNoPath;
             }
         }
         for (; end > first; --end) {
             const std::size_t y = end - 1;
-            pass.places[y * pass.step + taken] = static_cast<std::uint16_t>(x);
+            pass.places[y * pass.step + pass.count] = static_cast<std::uint16_t>(x);
             const Step here = step_of(planes, y, static_cast<std::ptrdiff_t>(x));
             std::uint32_t extra_left = 0, extra_right = 0;
             if (kForward) {
@@ -214,77 +284,35 @@ std::uint64_t trace(const Planes& planes, std::size_t x, Pass pass, std::size_t 
     return total;
 }
 
-/// Finds up to `most` seams that share no pixel, the cheapest first; returns their number.
+/// Finds up to `most` seams that share no pixel, the cheapest first, in what the pass before leaves.
 template <bool kForward, bool kProtected>
-std::size_t find_pass(const Planes& planes, std::size_t most, std::uint64_t limit, Pass pass) {
-    sum_rows<kForward, kProtected>(planes);
+Pass find_pass(Planes& planes, std::size_t most, std::uint64_t limit, Pass before) {
+    sum_rows<kForward, kProtected>(planes, before);
+    Pass pass{before.places + before.count, before.step, 0};
     std::uint16_t* last = planes.sums_of(static_cast<std::ptrdiff_t>(planes.height) - 1);
-    for (std::size_t found = 0; found < most; ++found) {
+    for (; pass.count < most; ++pass.count) {
         const std::uint16_t least = least_of(last, planes.width);
-        if (least == kNoPath) return found;
+        if (least == kNoPath) break;
         std::size_t x = 0;
         while (last[x] != least) ++x;
-        const std::uint64_t energy = trace<kForward, kProtected>(planes, x, pass, found);
-        if (energy == kNowhere || energy > limit) return found;
+        const std::uint64_t energy = trace<kForward, kProtected>(planes, x, pass);
+        if (energy == kNowhere || energy > limit) break;
         last[x] = kNoPath;
     }
-    return most;
+    return pass;
 }
 
-/// Closes a row up over the places in rising order.
-inline void close_row(std::uint8_t* row, const std::uint16_t* places, std::size_t count, std::size_t width) {
-    for (std::size_t i = 0; i + 1 < count; ++i) std::memmove(row + places[i] - i, row + places[i] + 1, places[i + 1] - places[i] - 1u);
-    std::uint8_t* to = row + places[count - 1] - (count - 1);
-    for (const std::uint8_t* end = row + width - count; to < end; to += kLine) {
-        std::uint8_t line[kLine];
-        std::memcpy(line, to + count, kLine);  // past the end of the row: there is a margin
-        std::memcpy(to, line, kLine);
-    }
-}
-
-/// The places of a row in rising order.
-inline void sort(const std::uint16_t* places, std::size_t count, std::uint16_t* sorted) {
-    for (std::size_t i = 0; i < count; ++i) {
-        std::size_t j = i;
-        for (; j > 0 && sorted[j - 1] > places[i]; --j) sorted[j] = sorted[j - 1];
-        sorted[j] = places[i];
-    }
-}
-
-/// Takes the pixels of a pass out of all planes, and renews what depends on them. Each place then means what it does when the
-/// seams before it have been taken out.
-void close_planes(Planes& planes, std::uint16_t* places, std::size_t step, std::size_t count) {
-    constexpr std::ptrdiff_t kReach = kEnergyLanes / 2;  // energies change up to two pixels away from where a row was closed
-    const std::size_t width = planes.width - count;
-    std::uint16_t joins[2][kMostPerPass];  // of this row and the one above
-    const auto renew = [&](std::size_t y) {
-        for (std::size_t i = 0; i < count; ++i) renew_energies(planes, y, joins[y % 2][i] - kReach, joins[y % 2][i] + kReach);
-    };
-    for (std::size_t y = 0; y < planes.height; ++y) {
-        std::uint16_t sorted[kMostPerPass], *here = places + y * step;
-        sort(here, count, sorted);
-        if (planes.energy) close_row(planes.row(planes.energy, y), sorted, count, planes.width);
-        if (planes.bias) close_row(planes.row(planes.bias, y), sorted, count, planes.width);
-        for (std::size_t i = 0; i < count; ++i) joins[y % 2][i] = static_cast<std::uint16_t>(sorted[i] - i);
-        for (std::size_t i = count; i-- > 1;) {
-            std::uint16_t before = 0;
-            for (std::size_t j = 0; j < i; ++j) before += here[j] < here[i];
-            here[i] = static_cast<std::uint16_t>(here[i] - before);
-        }
-        if (!planes.luma) continue;
-        close_row(planes.row(planes.luma, y), sorted, count, planes.width);
-        extend(planes.row(planes.luma, y), width);
-        if (planes.energy && y > 0) renew(y - 1);
-    }
-    if (planes.luma && planes.energy) renew(planes.height - 1);
-    planes.width = width;
-}
-
-/// Brings the places of a row, each as the seams before it left the row, to the columns of the original.
+/// Brings the places of a row, the last seam's first, each as the seams before it left the row, to the columns of the original. There
+/// is room for a multiple of kSumLanes.
 inline void restore(std::uint16_t* places, std::size_t count) {
-    for (std::size_t k = count; k-- > 0;) {
-        const std::uint16_t place = places[k];
-        for (std::size_t i = k + 1; i < count; ++i) places[i] = static_cast<std::uint16_t>(places[i] + (places[i] >= place));
+    for (std::size_t k = 0; k < count; ++k) {
+        const std::uint16_t place = places[k], later = static_cast<std::uint16_t>(k);
+        const std::size_t whole = k / kSumLanes * kSumLanes;
+        for (std::size_t i = 0; i < whole; ++i) places[i] = static_cast<std::uint16_t>(places[i] + (places[i] >= place));
+        for (std::size_t i = whole; i < whole + kSumLanes; ++i) {  // a whole vector as well, of which some stay as they are
+            const bool moves = (places[i] >= place) & (static_cast<std::uint16_t>(i) < later);
+            places[i] = static_cast<std::uint16_t>(places[i] + moves);
+        }
     }
 }
 
@@ -292,10 +320,17 @@ constexpr std::size_t kTile = 64;  // rows and columns looked at together
 
 inline bool stays(std::uint16_t order, std::size_t seams) { return static_cast<std::uint16_t>(order - 1) >= seams; }
 
+/// Every value is written, and a next one over it if it does not stay: no branch has to be foreseen. In the last line, that might be
+/// past the end.
 template <std::size_t kSize>
-void drop_from_rows(const std::uint8_t* values, const std::uint16_t* order, std::size_t count, std::size_t seams,
-                    std::uint8_t* kept) {
-    for (std::size_t i = 0; i < count; ++i) {
+void drop_from_rows(const std::uint8_t* values, const std::uint16_t* order, std::size_t height, std::size_t width,
+                    std::size_t seams, std::uint8_t* kept) {
+    const std::size_t count = height * width, last = height ? count - width : 0;
+    for (std::size_t i = 0; i < last; ++i) {
+        std::memcpy(kept, values + kSize * i, kSize);
+        kept += stays(order[i], seams) ? kSize : 0;
+    }
+    for (std::size_t i = last; i < count; ++i) {
         if (!stays(order[i], seams)) continue;
         std::memcpy(kept, values + kSize * i, kSize);
         kept += kSize;
@@ -304,17 +339,20 @@ void drop_from_rows(const std::uint8_t* values, const std::uint16_t* order, std:
 
 template <std::size_t kSize>
 void drop_from_columns(const std::uint8_t* values, const std::uint16_t* order, std::size_t height, std::size_t width,
-                       std::size_t seams, std::uint8_t* kept) {
+                       std::size_t seams, std::uint8_t* kept, std::size_t new_height) {
+    const std::uint8_t* end = kept + kSize * width * new_height;
     for (std::size_t x0 = 0; x0 < width; x0 += kTile) {
         const std::size_t columns = x0 + kTile < width ? kTile : width - x0;
         std::uint8_t* to[kTile];
         for (std::size_t i = 0; i < columns; ++i) to[i] = kept + kSize * (x0 + i);
         for (std::size_t y = 0; y < height; ++y) {
             const std::uint8_t* row = values + kSize * (y * width + x0);
-            for (std::size_t i = 0; i < columns; ++i) {
-                if (!stays(order[(x0 + i) * height + y], seams)) continue;
-                std::memcpy(to[i], row + kSize * i, kSize);
-                to[i] += kSize * width;
+            const std::uint16_t* column = order + x0 * height + y;
+            for (std::size_t i = 0; i < columns; ++i, column += height) {
+                const bool stay = stays(*column, seams);
+                std::uint8_t spare[kSize];
+                std::memcpy(to[i] < end ? to[i] : spare, row + kSize * i, kSize);
+                to[i] += stay ? kSize * width : 0;
             }
         }
     }
@@ -331,36 +369,40 @@ void luma(Picture picture, Rows rows, std::uint8_t* levels) {
 
 std::size_t find_seams(SeamTask task, SeamMemory memory, std::uint16_t* order) {
     Planes planes = planes_of(task, memory);
+    Pass pass{memory.places, task.seams, 0};
     std::size_t count = 0;
     while (count < task.seams) {
         const std::size_t left = task.seams - count, most = left < task.per_pass ? left : task.per_pass;
-        const Pass pass{memory.places + count, task.seams};
-        const std::size_t found = planes.forward ? (planes.is_protected ? find_pass<true, true>(planes, most, task.limit, pass)
-                                                                        : find_pass<true, false>(planes, most, task.limit, pass))
-                                                 : (planes.is_protected ? find_pass<false, true>(planes, most, task.limit, pass)
-                                                                        : find_pass<false, false>(planes, most, task.limit, pass));
-        if (found == 0) break;
-        close_planes(planes, memory.places + count, task.seams, found);
-        count += found;
+        pass = planes.forward ? (planes.is_protected ? find_pass<true, true>(planes, most, task.limit, pass)
+                                                     : find_pass<true, false>(planes, most, task.limit, pass))
+                              : (planes.is_protected ? find_pass<false, true>(planes, most, task.limit, pass)
+                                                     : find_pass<false, false>(planes, most, task.limit, pass));
+        if (pass.count == 0) break;
+        count += pass.count;
     }
+    Closer close(planes, pass);  // the places of the last pass, too, come to mean what the others do
+    for (std::size_t y = 0; y < task.height; ++y) close(y);
     std::memset(order, 0, task.height * task.width * sizeof *order);
     for (std::size_t y = 0; y < task.height; ++y) {
-        std::uint16_t* places = memory.places + y * task.seams;
+        std::uint16_t* places = memory.sums;  // no longer needed
+        for (std::size_t k = 0; k < count; ++k) places[k] = memory.places[y * task.seams + count - 1 - k];
         restore(places, count);
-        for (std::size_t k = 0; k < count; ++k) order[y * task.width + places[k]] = static_cast<std::uint16_t>(k + 1);
+        for (std::size_t k = 0; k < count; ++k) order[y * task.width + places[k]] = static_cast<std::uint16_t>(count - k);
     }
     return count;
 }
 
 void drop_seams(const std::uint8_t* values, const std::uint16_t* order, std::size_t height, std::size_t width, std::size_t size,
                 std::size_t seams, bool rows, std::uint8_t* kept) {
+    std::size_t length = 0;
+    for (std::size_t i = 0, line = rows ? width : height; i < line && height > 0 && width > 0; ++i) length += stays(order[i], seams);
+    const auto drop = [&](auto by_rows, auto by_columns) {
+        rows ? by_rows(values, order, height, width, seams, kept) : by_columns(values, order, height, width, seams, kept, length);
+    };
     switch (size) {
-        case 1: return rows ? drop_from_rows<1>(values, order, height * width, seams, kept)
-                            : drop_from_columns<1>(values, order, height, width, seams, kept);
-        case 3: return rows ? drop_from_rows<3>(values, order, height * width, seams, kept)
-                            : drop_from_columns<3>(values, order, height, width, seams, kept);
-        default: return rows ? drop_from_rows<4>(values, order, height * width, seams, kept)
-                             : drop_from_columns<4>(values, order, height, width, seams, kept);
+        case 1: return drop(drop_from_rows<1>, drop_from_columns<1>);
+        case 3: return drop(drop_from_rows<3>, drop_from_columns<3>);
+        default: return drop(drop_from_rows<4>, drop_from_columns<4>);
     }
 }
 

@@ -10,9 +10,11 @@
 #include <vector>
 
 #include "blocks.hpp"
+#include "carving.hpp"
 #include "dispatch.hpp"
 #include "parallel.hpp"
 #include "prediction.hpp"
+#include "seams.hpp"
 
 namespace {
 
@@ -310,6 +312,67 @@ void check_landmarks(const Kernels& kernels, const Case& c) {
            "landmarks", kernels.level, c);
 }
 
+std::vector<std::uint8_t> random_plane(std::size_t size, std::size_t forbidden) {
+    std::vector<std::uint8_t> plane(size);
+    const std::size_t amplitude = std::size_t{1} << random_below(9);
+    for (std::uint8_t& value : plane) {
+        value = static_cast<std::uint8_t>(forbidden && random_below(forbidden) == 0 ? 255 : random_below(amplitude));
+    }
+    return plane;
+}
+
+void check_dropping(const Kernels& kernels, const Case& c, const std::vector<std::uint16_t>& order, std::size_t height,
+                    std::size_t width, std::size_t seams) {
+    for (std::size_t size : {1, 3, 4}) {
+        const std::vector<std::uint8_t> values = random_plane(size * height * width, 0);
+        std::vector<std::uint8_t> kept(size * height * (width - seams)), expected, turned, kept_turned(kept);
+        for (std::size_t i = 0; i < height * width; ++i) {
+            if (order[i] == 0 || order[i] > seams) expected.insert(expected.end(), &values[size * i], &values[size * i] + size);
+        }
+        kernels.drop_seams(values.data(), order.data(), height, width, size, seams, true, kept.data());
+        expect(kept == expected, "drop_seams", kernels.level, c);
+        for (std::size_t i = 0; i < height * width; ++i) {
+            const std::uint8_t* value = &values[size * (i % height * width + i / height)];
+            turned.insert(turned.end(), value, value + size);
+        }
+        kernels.drop_seams(turned.data(), order.data(), width, height, size, seams, false, kept_turned.data());
+        for (std::size_t i = 0; i < kept.size() / size; ++i) {
+            const std::uint8_t* value = &kept_turned[size * (i % (width - seams) * height + i / (width - seams))];
+            expect(std::equal(value, value + size, &kept[size * i]), "drop_seams", kernels.level, c);
+        }
+        if (size > 1) continue;
+        std::vector<std::uint8_t> transposed(values.size()), again(values.size());
+        kernels.transpose(values.data(), height, width, transposed.data());
+        expect(transposed == turned, "transpose", kernels.level, c);
+    }
+}
+
+void check_seams(const Kernels& kernels, const Case& c) {
+    std::vector<std::uint8_t> levels(c.height * c.width), expected;
+    for_bands(c.height, 2, [&](Rows rows) { kernels.luma(c.picture(), rows, levels.data()); });
+    for (std::size_t i = 0; i < c.pixels.size(); i += 3) {
+        expected.push_back(static_cast<std::uint8_t>((77 * c.pixels[i] + 150 * c.pixels[i + 1] + 29 * c.pixels[i + 2] + 128) / 256));
+    }
+    expect(levels == expected, "luma", kernels.level, c);
+    const std::size_t height = 1 + random_below(70), width = 1 + random_below(random_below(4) ? 40 : 140);
+    const std::vector<std::uint8_t> luma = random_plane(height * width, 0), bias = random_plane(height * width, random_below(2) * 30);
+    SeamTask task{luma.data(), bias.data(), height, width, static_cast<SeamEnergy>(random_below(3)), 0, 1 + random_below(4),
+                  random_below(4) ? (1u << 31) - 1 : random_below(60 * height)};
+    task.seams = random_below(std::min<std::size_t>(width, 30));
+    if (task.energy == SeamEnergy::importance) task.luma = nullptr;
+    else if (random_below(3) == 0) task.bias = nullptr;
+    const std::size_t plane = plane_stride(width) * height;
+    std::vector<std::uint8_t> planes[3] = {std::vector<std::uint8_t>(plane), std::vector<std::uint8_t>(plane), std::vector<std::uint8_t>(plane)};
+    std::vector<std::uint16_t> sums(sums_stride(width) / 2 * sums_rows(height)), places(height * task.seams), order(height * width, 7);
+    const SeamMemory memory{task.energy == SeamEnergy::importance ? nullptr : planes[0].data(),
+                            task.energy == SeamEnergy::importance || !task.bias ? nullptr : planes[1].data(),
+                            task.energy == SeamEnergy::forward ? nullptr : planes[2].data(), sums.data(), places.data()};
+    const std::size_t count = kernels.find_seams(task, memory, order.data());
+    const Carving carving(task);
+    expect(count == carving.count && order == carving.order, "find_seams", kernels.level, c);
+    check_dropping(kernels, c, order, height, width, count);
+}
+
 void check(const Case& c) {
     const Case other = random_case(1 + random_below(12), 1 + random_below(70));
     for (const Kernels& kernels : levels()) {
@@ -324,6 +387,7 @@ void check(const Case& c) {
         for (int i = 0; i < 3; ++i) check_predict(kernels);
         check_collision(kernels);
         check_landmarks(kernels, thinned_out(c));
+        check_seams(kernels, c);
     }
 }
 
