@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from hypothesis import settings
+
+ABSENT = "not installed: make vision"
 
 collect_ignore = ["toy_parts.py"]  # what it registers is for the tests that ask for it
 
@@ -44,3 +48,38 @@ def parts() -> Iterator[ModuleType]:
     for registry, known in zip((measures._REGISTRY, reducers._REGISTRY), before, strict=True):
         for name in set(registry) - set(known):
             del registry[name]  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="session")
+def torch() -> Iterator[Any]:
+    library = None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what libraries say about one another while they load
+        module = pytest.importorskip("torch", reason=f"PyTorch is {ABSENT}")
+        try:
+            import torchvision  # noqa: F401
+        except ModuleNotFoundError:
+            pass
+        except RuntimeError:
+            # Built for another PyTorch than this one: its compiled operators are absent, and are not needed here.
+            for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+                del sys.modules[name]
+            library = module.library.Library("torchvision", "FRAGMENT")
+            for name in ("nms", "qnms"):
+                library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    yield module
+    del library  # the definitions live as long as this object
+
+
+@pytest.fixture(scope="session")
+def timm(torch: Any) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pytest.importorskip("timm", reason=f"timm is {ABSENT}")
+
+
+@pytest.fixture(scope="session")
+def transformers(torch: Any) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pytest.importorskip("transformers", reason=f"Transformers is {ABSENT}")

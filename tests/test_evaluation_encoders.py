@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import sys
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -225,43 +223,6 @@ def test_unknown_forms_of_encoders_are_refused(spec: str) -> None:
 
 
 # --- encoders of timm and Transformers -------------------------------------------------------------------------------
-
-ABSENT = "not installed: make vision"
-
-
-@pytest.fixture(scope="module")
-def torch() -> Iterator[Any]:
-    library = None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what libraries say about one another while they load
-        module = pytest.importorskip("torch", reason=f"PyTorch is {ABSENT}")
-        try:
-            import torchvision  # noqa: F401
-        except ModuleNotFoundError:
-            pass
-        except RuntimeError:
-            # Built for another PyTorch than this one: its compiled operators are absent, and are not needed here.
-            for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
-                del sys.modules[name]
-            library = module.library.Library("torchvision", "FRAGMENT")
-            for name in ("nms", "qnms"):
-                library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    yield module
-    del library  # the definitions live as long as this object
-
-
-@pytest.fixture(scope="module")
-def timm(torch: Any) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pytest.importorskip("timm", reason=f"timm is {ABSENT}")
-
-
-@pytest.fixture(scope="module")
-def transformers(torch: Any) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pytest.importorskip("transformers", reason=f"Transformers is {ABSENT}")
 
 
 def timm_folder(timm: Any, folder: Path, name: str, state: Any = None, **arguments: Any) -> str:

@@ -6,6 +6,7 @@ name, `register` adds one; `protected` returns what must be left alone, `confide
 
 from __future__ import annotations
 
+from pixtrim.importance.attention import Attention
 from pixtrim.importance.gradient import gradient
 from pixtrim.importance.maps import Importance, Pixels, Source, checked_map, combine, confidence, resized_map
 from pixtrim.importance.regions import box_map, boxes, mask_file, protected
@@ -14,6 +15,7 @@ from pixtrim.importance.spectral import spectral_residual
 from pixtrim.importance.text import text
 
 __all__ = [
+    "Attention",
     "Importance",
     "Named",
     "Pixels",
@@ -38,4 +40,10 @@ __all__ = [
 register("gradient", gradient, summary="local contrast: fast, whatever the picture shows")
 register("text", text, summary="lines of text, printed or in a scene; no weights")
 register("spectral_residual", spectral_residual, summary="what stands out from the rest of its spectrum; no weights")
+register(
+    "attention",
+    Attention,
+    takes="FILE.npz, attention:timm:NAME or attention:transformers:NAME",
+    summary="what a vision transformer attends to",
+)
 register("mask", mask_file, takes="FILE.png", summary="a mask drawn by somebody: black 0, white 1")

@@ -6,13 +6,17 @@ import hashlib
 import math
 import os
 import zipfile
+from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from pixtrim.errors import InputError
+from pixtrim.importance.heads import Layer
 
 __all__ = ["CLASSES", "NumpyViT"]
 
@@ -56,6 +60,8 @@ class NumpyViT:
         What its classes were measured with: the middle 0.9 of the picture, resized by Pillow's bicubic filter.
     classes : tuple of str or None
         The names of its classes, if it has a head and the names are known.
+    patch, grid, depth, cls, pools, flexible
+        As `pixtrim.importance.networks.Network` has them.
 
     Raises
     ------
@@ -72,6 +78,10 @@ class NumpyViT:
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
     crop: float | None = 0.9
     resample: str = "bicubic"
+    xp: Any = np
+    flexible: bool = True
+    cls: int | None = 0
+    pools: bool = False
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         file = Path(path)
@@ -83,9 +93,11 @@ class NumpyViT:
             raise InputError(f"{file.name}: the weights cannot be read ({error!s:.80}): give a .npz file") from None
         self._check(file.name)
         weight = self._weights["patch_embed.proj.weight"]
-        self._width, _, self._patch, _ = weight.shape
-        self._side = math.isqrt(self._weights["pos_embed"].shape[1] - 1)
-        self.size: tuple[int, int] = (self._side * self._patch, self._side * self._patch)
+        self._width, _, patch, _ = weight.shape
+        side = math.isqrt(self._weights["pos_embed"].shape[1] - 1)
+        self.patch: tuple[int, int] = (patch, patch)
+        self.grid: tuple[int, int] = (side, side)
+        self.size: tuple[int, int] = (side * patch, side * patch)
         self.classes: tuple[str, ...] | None = self._classes(file.parent / CLASSES)
         digest.update("\n".join(self.classes or ()).encode())
         self.version = f"{file.name} sha256 {digest.hexdigest()[:12]}"
@@ -96,7 +108,7 @@ class NumpyViT:
         Parameters
         ----------
         picture : ndarray
-            float32 (3, H, W), normalised, of `size`.
+            float32 (3, H, W), normalised, whole patches. For other sizes than `size`, the positions are interpolated.
 
         Returns
         -------
@@ -105,30 +117,75 @@ class NumpyViT:
         patches : ndarray
             float32 (rows, columns, D)
         """
-        w, side, patch = self._weights, self._side, self._patch
-        blocks = picture.reshape(3, side, patch, side, patch).transpose(1, 3, 0, 2, 4).reshape(side * side, -1)
-        tokens = blocks @ w["patch_embed.proj.weight"].reshape(self._width, -1).T + w["patch_embed.proj.bias"]
-        x = np.concatenate([w["cls_token"][0], tokens]) + w["pos_embed"][0]
-        for number in range(self._depth):
-            block = f"blocks.{number}."
-            x = x + self._attention(self._normed(x, f"{block}norm1"), f"{block}attn")
-            hidden = _gelu(self._linear(self._normed(x, f"{block}norm2"), f"{block}mlp.fc1"))
-            x = x + self._linear(hidden, f"{block}mlp.fc2")
+        *_, x = self._states(picture)
         x = self._normed(x, "norm")
-        return x[0], x[1:].reshape(side, side, -1)
+        return x[0], x[1:].reshape(picture.shape[1] // self.patch[0], picture.shape[2] // self.patch[1], -1)
 
     def logits(self, picture: Floats) -> Floats:
         """Return the score of each class, float32 (classes,), for a picture as `features` takes it."""
         return self._linear(self.features(picture)[0], "head")
 
-    def _attention(self, x: Floats, name: str) -> Floats:
-        count = len(x)
-        qkv = self._linear(x, f"{name}.qkv").reshape(count, 3, -1, HEAD)
-        query, key, value = qkv.transpose(1, 2, 0, 3)
+    def look(self, pictures: Floats, layers: Sequence[int], need: Collection[str]) -> list[Layer]:
+        """Return what some layers ask: see `pixtrim.importance.networks.Network`."""
+        looked = [self._looked_at(picture, layers, need) for picture in pictures]
+        return [_stacked(same) for same in zip(*looked, strict=True)]
+
+    def _looked_at(self, picture: Floats, layers: Sequence[int], need: Collection[str]) -> list[Layer]:
+        found = []
+        first = "cls" in need and "query" not in need
+        for number, x in enumerate(self._states(picture)):
+            if number in layers:
+                normal = self._normed(x, f"blocks.{number}.norm1")
+                query, key, value = (
+                    self._part(normal, number, place)[None] if part in need else None
+                    for place, part in enumerate(("query", "key", "value"))
+                )
+                if first:
+                    query = self._part(normal[:1], number, 0)[None]
+                found.append(Layer(query, key, value, 1 / math.sqrt(HEAD), np.sqrt((x**2).sum(axis=1))[None]))
+            if number == layers[-1]:
+                break
+        return found
+
+    def _part(self, x: Floats, number: int, place: int) -> Floats:
+        """Return the queries, keys or values of normalised tokens: (heads, tokens, HEAD)."""
+        name, rows = f"blocks.{number}.attn.qkv", slice(place * self._width, (place + 1) * self._width)
+        flat = x @ self._weights[f"{name}.weight"][rows].T + self._weights[f"{name}.bias"][rows]
+        result: Floats = flat.reshape(len(x), -1, HEAD).transpose(1, 0, 2)
+        return result
+
+    def _states(self, picture: Floats) -> Iterator[Floats]:
+        """Yield the tokens as they enter each block, float32 (tokens, D), and at last as they leave the last one."""
+        w, patch = self._weights, self.patch[0]
+        rows, columns = picture.shape[1] // patch, picture.shape[2] // patch
+        blocks = picture.reshape(3, rows, patch, columns, patch).transpose(1, 3, 0, 2, 4).reshape(rows * columns, -1)
+        tokens = blocks @ w["patch_embed.proj.weight"].reshape(self._width, -1).T + w["patch_embed.proj.bias"]
+        x = np.concatenate([w["cls_token"][0], tokens]) + self._positions(rows, columns)
+        for number in range(self.depth):
+            yield x
+            block = f"blocks.{number}."
+            x = x + self._attention(self._normed(x, f"{block}norm1"), number)
+            hidden = _gelu(self._linear(self._normed(x, f"{block}norm2"), f"{block}mlp.fc1"))
+            x = x + self._linear(hidden, f"{block}mlp.fc2")
+        yield x
+
+    def _attention(self, x: Floats, number: int) -> Floats:
+        query, key, value = (self._part(x, number, place) for place in range(3))
         scores = query @ key.transpose(0, 2, 1) / np.float32(math.sqrt(HEAD))
         scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
         mixed = scores @ value / scores.sum(axis=-1, keepdims=True)
-        return self._linear(mixed.transpose(1, 0, 2).reshape(count, -1), f"{name}.proj")
+        return self._linear(mixed.transpose(1, 0, 2).reshape(len(x), -1), f"blocks.{number}.attn.proj")
+
+    def _positions(self, rows: int, columns: int) -> Floats:
+        """Return what is added for the places of a grid, float32 (1 + rows * columns, D), interpolated bicubically."""
+        known, (side, _) = self._weights["pos_embed"][0], self.grid
+        if (rows, columns) == self.grid:
+            return np.asarray(known)
+        plane: Floats = known[1:].reshape(side, side, -1)
+        tall: Floats = np.tensordot(_interpolation(side, rows), plane, 1)
+        wide: Floats = np.tensordot(_interpolation(side, columns), tall, ((1,), (1,))).transpose(1, 0, 2)
+        result: Floats = np.concatenate([known[:1], wide.reshape(rows * columns, -1)])
+        return result
 
     def _linear(self, x: Floats, name: str) -> Floats:
         result: Floats = x @ self._weights[f"{name}.weight"].T + self._weights[f"{name}.bias"]
@@ -143,8 +200,8 @@ class NumpyViT:
     def _check(self, name: str) -> None:
         """Refuse weights of another architecture, which would run and be wrong."""
         found = set(self._weights)
-        self._depth = len({key.split(".")[1] for key in found if key.startswith("blocks.")})
-        expected = {*_OUTSIDE, *(f"blocks.{i}.{part}" for i in range(self._depth) for part in _BLOCK)}
+        self.depth = len({key.split(".")[1] for key in found if key.startswith("blocks.")})
+        expected = {*_OUTSIDE, *(f"blocks.{i}.{part}" for i in range(self.depth) for part in _BLOCK)}
         expected |= {*_HEAD} & found
         if odd := sorted(found ^ expected):
             what = "lack" if odd[0] in expected else "hold"
@@ -164,6 +221,22 @@ class NumpyViT:
         if len(names) != len(self._weights["head.weight"]):
             raise InputError(f"{file.name}: {len(names)} names for {len(self._weights['head.weight'])} classes")
         return names
+
+
+def _stacked(layers: Sequence[Layer]) -> Layer:
+    """Return what the same layer asks of several pictures as one."""
+    query, key, value, norms = (
+        None if (parts := [getattr(layer, name) for layer in layers])[0] is None else np.concatenate(parts)
+        for name in ("query", "key", "value", "norms")
+    )
+    return Layer(query, key, value, layers[0].scale, norms)
+
+
+@lru_cache(maxsize=64)
+def _interpolation(size: int, new_size: int) -> Floats:
+    """Return the matrix that brings values along an axis to another length, as Pillow's bicubic filter does."""
+    columns = Image.fromarray(np.eye(size, dtype=np.float32)).resize((size, new_size), Image.Resampling.BICUBIC)
+    return np.array(columns)
 
 
 def _gelu(x: Floats) -> Floats:
