@@ -8,7 +8,7 @@ from PIL import Image
 
 from pixtrim.draw.frame import Frame, bar, bar_width, swatch, swatch_width
 from pixtrim.draw.mask import overlay
-from pixtrim.draw.paper import INK, PAPER, SOFT, Pixels, check_max_side, check_pixels, grey, percent, resized
+from pixtrim.draw.paper import INK, PAPER, SOFT, Pixels, averaged, check_max_side, check_pixels, grey, percent, resized
 from pixtrim.draw.ramp import HEAT, blended, ramp
 from pixtrim.errors import UsageError
 
@@ -69,7 +69,7 @@ def heat_map(
     check_max_side(max_side)
     label, ends = "importance", ("0", "1")
     frame = Frame.fit(pixels.shape[1::-1], [bar_width(label, *ends)], max_side)
-    levels = np.floor(_averaged(importance, frame.drawn) * 255 + 0.5).astype(np.uint8)
+    levels = np.floor(np.clip(averaged(importance, frame.drawn), 0, 1) * 255 + 0.5).astype(np.uint8)
     below = grey(np.asarray(resized(pixels, frame.drawn)))
     picture = Image.fromarray(blended(below, ramp(HEAT)[levels], opacity))
     notes = [f"mean {importance.mean(dtype=np.float64):.2f}", f"above one half: {percent(importance > 0.5)}"]
@@ -131,7 +131,7 @@ def faded(
     frame = Frame.fit(pixels.shape[1::-1], [swatch_width(label) for label in labels], max_side)
     shown = np.asarray(resized(pixels, frame.drawn))
     pale = overlay(grey(shown), np.ones(shown.shape[:2], np.bool_), PAPER, FADE)
-    picture = Image.fromarray(blended(shown, pale, _averaged(below.astype(np.float32), frame.drawn)))
+    picture = Image.fromarray(blended(shown, pale, averaged(below.astype(np.float32), frame.drawn)))
     image = frame.sheet(picture, title, "What is important", ["the rest is grey and pale"])
     swatch(image, frame.places[0], PAPER, INK, labels[0], frame.room(0))
     swatch(image, frame.places[1], (214, 214, 214), SOFT, labels[1], frame.room(1))
@@ -151,14 +151,6 @@ def _least(importance: Importance, threshold: float | None, share: float | None)
         raise UsageError("the share is 0; something has to stay: give more than 0, and up to 1")
     count = int(np.ceil(float(value) * importance.size))
     return float(np.partition(importance, importance.size - count, axis=None)[importance.size - count])
-
-
-def _averaged(importance: Importance, size: tuple[int, int]) -> Importance:
-    """Return an importance at the size of its panel: averaged down, or enlarged as the pixels are."""
-    enlarged = size[0] >= importance.shape[1] and size[1] >= importance.shape[0]
-    how = Image.Resampling.NEAREST if enlarged else Image.Resampling.BOX
-    found: Importance = np.asarray(Image.fromarray(np.ascontiguousarray(importance)).resize(size, how))
-    return np.clip(found, np.float32(0), np.float32(1))  # averages may end a rounding error outside
 
 
 def _check(pixels: object, importance: object) -> None:

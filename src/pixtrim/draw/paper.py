@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ __all__ = [
     "Colour",
     "Pixels",
     "Size",
+    "averaged",
     "by",
     "check_max_side",
     "check_pixels",
@@ -36,6 +38,7 @@ Size = tuple[int, int]
 Colour = tuple[int, int, int]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 Pixels = NDArray[np.uint8]
+_T = TypeVar("_T", np.uint8, np.float32)
 
 PAPER: Colour = (255, 255, 255)
 INK: Colour = (32, 36, 42)
@@ -66,15 +69,23 @@ def font_of(size: int) -> Font:
 
 
 def resized(pixels: Pixels, size: Size) -> Image.Image:
-    """Return a picture at the size of its panel: averaged down, or enlarged with its pixels visible.
-
-    A fourth channel is an opacity: what is transparent lends its neighbours no colour.
-    """
+    """Return a picture at the size of its panel: averaged down, or enlarged with its pixels visible."""
     picture = Image.fromarray(np.ascontiguousarray(pixels))
     if picture.size == size:
         return picture
     enlarged = size[0] >= picture.width and size[1] >= picture.height
     return picture.resize(size, Image.Resampling.NEAREST if enlarged else Image.Resampling.LANCZOS)
+
+
+def averaged(values: NDArray[_T], size: Size) -> NDArray[_T]:
+    """Return a map that lies over a picture, float32 (H, W) or RGBA, at the size of its panel.
+
+    Averaged down without ringing, or enlarged as the pixels are; what is transparent lends its neighbours no colour.
+    """
+    enlarged = size[0] >= values.shape[1] and size[1] >= values.shape[0]
+    how = Image.Resampling.NEAREST if enlarged else Image.Resampling.BOX
+    found: NDArray[_T] = np.asarray(Image.fromarray(np.ascontiguousarray(values)).resize(size, how))
+    return found
 
 
 def grey(pixels: Pixels) -> Pixels:

@@ -11,7 +11,7 @@ from PIL import Image
 from pixtrim.coordinates import CoordinateMap, SeamStage
 from pixtrim.draw.frame import Frame, bar, bar_width, swatch, swatch_width
 from pixtrim.draw.mask import overlay
-from pixtrim.draw.paper import INK, PAPER, Pixels, check_max_side, check_pixels, grey, percent, resized
+from pixtrim.draw.paper import INK, PAPER, Pixels, averaged, check_max_side, check_pixels, grey, percent, resized
 from pixtrim.draw.ramp import COOL, WARM, Ramp, blended, ramp
 from pixtrim.errors import UsageError
 
@@ -85,7 +85,7 @@ def seams_picture(
     frame = Frame.fit(pixels.shape[1::-1], widths, max_side)
     below = grey(np.asarray(resized(pixels, frame.drawn)))
     below = overlay(below, np.ones(below.shape[:2], np.bool_), PAPER, PALE)
-    shown = np.asarray(resized(layer, frame.drawn))
+    shown = averaged(layer, frame.drawn)
     picture = Image.fromarray(blended(below, shown[..., :3], shown[..., 3] * (OPACITY / 255)))
     note = "from the first seam, dark, to the last, light" if found else "every pixel is kept"
     image = frame.sheet(picture, title, "Seams", [f"removed: {percent(gone)} of the pixels", note])
