@@ -182,7 +182,7 @@ def test_it_stops_at_the_limit(kernel: Any, energy: int) -> None:
     costs, left = [], np.ones(luma.shape, np.bool_)
     for k, seam in enumerate(places(order, 20), 1):
         now = [plane[left].reshape(20, -1) for plane in (luma, bias)]
-        costs.append(cost(*now, energy, tuple(seam.tolist())))
+        costs.append(cost(now[0], now[1], energy, tuple(seam.tolist())) or 0)
         left &= order != k
     for limit in (0, costs[0] - 1, costs[0], sorted(costs)[10], max(costs)):
         stopped, count = kernel["find_seams"](luma, bias, energy, 20, 1, limit)
@@ -217,7 +217,7 @@ def test_dropping_by_hand(kernel: Any, axis: int) -> None:
     expected = np.array([[0, 2, 3], [5, 6, 7], [8, 10, 11]])
     pixels = np.stack([plane, plane + 50, plane + 100], axis=2)
     turned = [np.ascontiguousarray(v.swapaxes(0, 1)) for v in (plane, pixels, plane.astype(np.uint32) * 99999)]
-    given = [plane, pixels, plane.astype(np.uint32) * 99999] if axis else turned
+    given: list[Any] = [plane, pixels, plane.astype(np.uint32) * 99999] if axis else turned
     found = [kernel["drop_seams"](values, order, 1, axis) for values in given]
     found = found if axis else [v.swapaxes(0, 1) for v in found]
     assert found[0].tolist() == expected.tolist()
@@ -242,7 +242,7 @@ def test_transposing(kernel: Any, shape: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("energy", ENERGIES)
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(
     height=st.one_of(st.integers(1, 5), st.integers(1, 70)),
     width=st.one_of(st.integers(1, 5), st.integers(28, 36), st.integers(60, 68), st.integers(1, 140)),
@@ -292,10 +292,10 @@ def test_every_level_finds_the_seams_of_the_reference(
 @pytest.mark.parametrize("name", ["kodak/*.png", "ecssd/*.jpg"])
 def test_every_level_is_the_reference_on_real_pictures(shared_data: Path, level: str, energy: int, name: str) -> None:
     with Image.open(sorted((shared_data / "photos").glob(name))[0]) as picture:
-        pixels = np.asarray(picture.convert("RGB").resize((260, 190)))
+        pixels = np.asarray(picture.convert("RGB").resize((180, 130)))
     luma = BACKENDS[level]["luma"](pixels)
     np.testing.assert_array_equal(luma, reference.luma(pixels))
-    bias = np.hypot(*np.mgrid[-95:95, -130:130]).astype(np.uint8)
+    bias = np.hypot(*np.mgrid[-65:65, -90:90]).astype(np.uint8)
     for seams_per_pass in (1, 3):
         arguments = (luma, bias, energy, 25, seams_per_pass)
         order, count = BACKENDS[level]["find_seams"](*arguments)

@@ -15,7 +15,17 @@ from pixtrim.operators.carve.carved import Batch, Carved, dropped
 from pixtrim.operators.resize import check_picture, check_size, check_threads
 from pixtrim.operators.warp import check_map
 
-__all__ = ["DEFAULT_ENERGY", "DEFAULT_STRENGTH", "ENERGIES", "MOST_IMPORTANT", "Energy", "Planes", "Settings", "carve", "settings_of"]
+__all__ = [
+    "DEFAULT_ENERGY",
+    "DEFAULT_STRENGTH",
+    "ENERGIES",
+    "MOST_IMPORTANT",
+    "Energy",
+    "Planes",
+    "Settings",
+    "carve",
+    "settings_of",
+]
 
 Energy = Literal["gradient", "forward", "importance"]
 Pixels = NDArray[np.uint8]
@@ -23,11 +33,11 @@ Plane = NDArray[np.uint8]
 
 ENERGIES: Final = get_args(Energy)  # by the numbers that the kernel knows them by
 DEFAULT_ENERGY: Final = "forward"
-DEFAULT_STRENGTH: Final = 1.0
+DEFAULT_STRENGTH: Final = 0.5
 MAX_LENGTH: Final = 65535  # pixels of a side
 MOST_IMPORTANT: Final = 254  # the bias of the importance 1 at the strength 1
 PROTECTED: Final = 255
-ROUNDS: Final = 4
+ROUNDS: Final = 1  # more of them keep no more that matters, and take longer: docs/carving.md
 MAX_ROUNDS: Final = 16
 BAND: Final = 64  # rows whose bias is worked out together, which then stays in the cache
 NO_LIMIT: Final = 2**31 - 1
@@ -88,7 +98,8 @@ def carve(
 ) -> Carved:
     """Carve a picture down to a size.
 
-    Vertical and horizontal seams leave in turn, in batches [1]_. What is left is original pixels.
+    Vertical seams leave first, then horizontal ones, each in its turn the cheapest [1]_. What is left is original
+    pixels.
 
     Parameters
     ----------
@@ -112,7 +123,7 @@ def carve(
     max_energy : float, optional
         Stop along an axis when the next seam would cost more than this per pixel, in levels, 0 or more.
     rounds : int
-        How many batches of vertical and of horizontal seams take turns, 1 to 16.
+        How many batches of vertical and of horizontal seams leave in turn, 1 to 16.
     threads : int
         The most threads to use, 1 to 256; the result does not depend on it. The search itself runs on one.
 
@@ -140,7 +151,7 @@ def carve(
     >>> carved.image[..., 0].tolist()
     [[0, 0, 0, 0, 0], [0, 200, 200, 200, 0], [0, 200, 200, 200, 0], [0, 0, 0, 0, 0]]
     >>> carved.coordinates
-    CoordinateMap(9x6 -> 5x4, 6 stages)
+    CoordinateMap(9x6 -> 5x4, 2 stages)
     """
     height, width = check_picture(pixels)
     new_width, new_height = check_size(size)
