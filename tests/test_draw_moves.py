@@ -21,6 +21,7 @@ from pixtrim.draw.ramp import COOL, WARM, ramp
 from pixtrim.draw.scale import LARGER, SMALLER, STRONGEST, by_scale, relative_scale
 from pixtrim.draw.seams import OPACITY, PALE
 from pixtrim.errors import UsageError
+from pixtrim.operators.carve import carve
 
 Pixels = NDArray[np.uint8]
 SIZE = 500, 400
@@ -47,11 +48,11 @@ def crooked(size: tuple[int, int], count: int, axis: str, seed: int = 0) -> NDAr
 
 
 def test_seams_have_the_colours_of_their_order_and_the_rest_is_grey() -> None:
-    order, axis_of = np.zeros((400, 500), np.int32), np.zeros((400, 500), np.int8)
-    order[:, 100], order[:, 200], order[50], axis_of[50] = 1, 3, 2, 1
+    order, direction = np.zeros((400, 500), np.int32), np.ones((400, 500), np.int8)
+    order[:, 100], order[:, 200], order[50], direction[50] = 1, 3, 2, 2
     pixels = flat(SIZE, 90)
     pixels[..., 0] = 200
-    drawn = panel(seams_picture(pixels, order, axis_of), SIZE).astype(int)
+    drawn = panel(seams_picture(pixels, order, direction), SIZE).astype(int)
     below = drawn[300, 300]
     level = round(int(np.dot((200, 90, 90), (299, 587, 114)) / 1000) * (1 - PALE) + 255 * PALE)
     assert np.abs(below - level).max() <= 2
@@ -60,13 +61,16 @@ def test_seams_have_the_colours_of_their_order_and_the_rest_is_grey() -> None:
     assert ((drawn == below).all(axis=2) == (order == 0)).all()
 
 
-@pytest.mark.parametrize("kind", [np.bool_, np.uint8, np.int64])
-def test_a_direction_may_be_bool_or_int(kind: Any) -> None:
-    order = np.zeros((400, 500), np.int64)
-    order[7] = 1
-    codes = (order > 0).astype(kind)
-    drawn = panel(seams_picture(flat(SIZE, 100), order, codes), SIZE).astype(int)
-    assert drawn[7, 5, 2] > drawn[7, 5, 0] + 40  # blue: horizontal
+def test_what_a_carve_says_of_its_seams_is_drawn() -> None:
+    pixels = np.random.default_rng(3).integers(0, 256, (400, 500, 3), np.uint8)
+    carved = carve(pixels, (470, 380))
+    order, direction = carved.seams()
+    drawn = panel(seams_picture(pixels, order, direction), SIZE).astype(int)
+    assert (order > 0).sum() == 500 * 400 - 470 * 380
+    redder = drawn[..., 0] - drawn[..., 2]
+    assert (redder[direction == 1] > 20).all()
+    assert (redder[direction == 2] < -20).all()
+    assert (redder[direction == 0] == 0).all()
 
 
 def test_a_picture_without_seams_says_so() -> None:
@@ -78,7 +82,7 @@ def test_a_picture_without_seams_says_so() -> None:
 def test_seams_still_show_where_the_picture_is_drawn_much_smaller() -> None:
     order = np.zeros((1500, 1500), np.int32)
     order[:, 750] = 1
-    picture = seams_picture(flat((1500, 1500), 60), order, order > 5, max_side=600)
+    picture = seams_picture(flat((1500, 1500), 60), order, order, max_side=600)
     drawn = np.asarray(picture)[150:-MARGIN, MARGIN : MARGIN + 460].astype(int)
     assert (drawn[..., 0] - drawn[..., 2]).max() > 20
     assert (drawn[..., 2] - drawn[..., 0]).max() <= 0  # nothing of another colour around them
@@ -96,14 +100,14 @@ NONE = np.zeros((3, 4), np.int32)
         ({"order": NONE > 1}, r"order is bool \(3, 4\)"),
         ({"order": NONE - 1}, "order has values from -1 to -1; 0, and 1 to 12 are possible"),
         ({"order": NONE + 13}, "order has values from 13 to 13"),
-        ({"axis_of": NONE.T}, r"axis_of is int32 \(4, 3\); bool or int \(3, 4\) is needed"),
-        ({"axis_of": None}, "axis_of is NoneType"),
-        ({"order": NONE + 1, "axis_of": NONE + 2}, "axis_of has values from 2 to 2; 0 for vertical seams"),
+        ({"direction": NONE.T}, r"direction is int32 \(4, 3\); int \(3, 4\) is needed"),
+        ({"direction": None}, "direction is NoneType"),
+        ({"order": NONE + 1, "direction": NONE + 3}, "direction has values from 3 to 3; 1 for vertical seams"),
         ({"max_side": 399}, "max_side is 399"),
     ],
 )
 def test_seams_picture_says_what_is_wrong(change: dict[str, Any], words: str) -> None:
-    arguments: dict[str, Any] = {"pixels": flat((4, 3)), "order": NONE, "axis_of": NONE, **change}
+    arguments: dict[str, Any] = {"pixels": flat((4, 3)), "order": NONE, "direction": NONE + 1, **change}
     with pytest.raises(UsageError, match=words):
         seams_picture(**arguments)
 
@@ -259,7 +263,7 @@ def test_every_sheet_keeps_to_its_size(data: st.DataObject) -> None:
     title, max_side = data.draw(st.text(max_size=80)), data.draw(st.integers(400, 1700))
     order = stage.removed.astype(np.int16)
     for picture in (
-        seams_picture(flat(size), order, stage.removed, title=title, max_side=max_side),
+        seams_picture(flat(size), order, order, title=title, max_side=max_side),
         warp_grid(flat(size), flat((9, 7)), coordinates, title_after=title, max_side=max_side),
     ):
         assert picture.mode == "RGB"
@@ -275,7 +279,7 @@ def test_the_same_arguments_give_the_same_pictures() -> None:
     for draw in (
         lambda: warp_grid(pixels, reduced, carved),
         lambda: before_after(pixels, reduced, carved),
-        lambda: seams_picture(pixels, stage.removed.astype(int), stage.removed),
+        lambda: seams_picture(pixels, stage.removed.astype(int), stage.removed.astype(int)),
     ):
         assert draw().tobytes() == draw().tobytes()
     assert np.array_equal(pixels, kept)

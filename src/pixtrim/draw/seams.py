@@ -27,7 +27,7 @@ DIRECTIONS: Final[tuple[tuple[str, Ramp], ...]] = (("vertical", WARM), ("horizon
 
 
 def seams_picture(
-    pixels: Pixels, order: NDArray[Any], axis_of: NDArray[Any], *, title: str = "", max_side: int = 1600
+    pixels: Pixels, order: NDArray[Any], direction: NDArray[Any], *, title: str = "", max_side: int = 1600
 ) -> Image.Image:
     """Return a picture with its seams drawn over it, coloured by the order in which they are removed.
 
@@ -40,9 +40,9 @@ def seams_picture(
         RGB: the picture that the seams are taken out of.
     order : ndarray of int, shape (H, W)
         When each pixel is removed: 1 with the first seam, 2 with the second, and so on; 0 where it is kept.
-    axis_of : ndarray of bool or int, shape (H, W)
-        0 where a pixel is removed by a vertical seam, one that shortens rows, and 1 where by a horizontal one; whatever
-        it is where the pixel is kept.
+    direction : ndarray of int, shape (H, W)
+        1 where a pixel is removed by a vertical seam, one that shortens rows, and 2 where by a horizontal one; whatever
+        it is where the pixel is kept. Both are what `Carved.seams` returns.
     title : str
         What stands above the picture, for instance a file name. What is too long is cut with an ellipsis.
     max_side : int, 400 to 20,000
@@ -63,18 +63,18 @@ def seams_picture(
     >>> photo = np.full((200, 300, 3), 90, np.uint8)
     >>> order = np.zeros((200, 300), np.int32)
     >>> order[:, 40:80] = np.arange(1, 41)
-    >>> seams_picture(photo, order, np.zeros((200, 300), np.bool_)).mode
+    >>> seams_picture(photo, order, np.ones((200, 300), np.uint8)).mode
     'RGB'
     """
     check_pixels(pixels, "the picture")
-    _check(order, axis_of, pixels.shape[:2])
+    _check(order, direction, pixels.shape[:2])
     check_max_side(max_side)
     last = int(order.max())
     gone = order > 0
     found: list[tuple[str, Ramp]] = []
     layer = np.zeros((*gone.shape, 4), np.uint8)
-    for code, (name, stops) in enumerate(DIRECTIONS):
-        mine = gone & (axis_of == code)
+    for code, (name, stops) in enumerate(DIRECTIONS, 1):
+        mine = gone & (direction == code)
         count = np.count_nonzero(np.bincount(order[mine])) if mine.any() else 0
         if count:
             found.append((f"{count:,} {name}", stops))
@@ -108,7 +108,7 @@ def removed_by(coordinates: CoordinateMap) -> tuple[NDArray[np.int32], NDArray[n
     -------
     order : ndarray
         int32 (H, W): 0 for pixels that no seam took, else the number of the stage of seams, from 1 on.
-    axis_of : ndarray
+    direction : ndarray
         bool (H, W): whether the seam was horizontal.
 
     Examples
@@ -120,28 +120,30 @@ def removed_by(coordinates: CoordinateMap) -> tuple[NDArray[np.int32], NDArray[n
     """
     width, height = coordinates.original_size
     places = np.arange(height * width).reshape(height, width)
-    order, axis_of = np.zeros(height * width, np.int32), np.zeros(height * width, np.bool_)
+    order, direction = np.zeros(height * width, np.int32), np.zeros(height * width, np.bool_)
     number = 0
     for stage in coordinates.stages:
         if isinstance(stage, SeamStage):
             number += 1
             gone = places[stage.removed]
-            order[gone], axis_of[gone] = number, stage.axis == "y"
+            order[gone], direction[gone] = number, stage.axis == "y"
         places = stage.map_mask(places, "reduced")
-    return order.reshape(height, width), axis_of.reshape(height, width)
+    return order.reshape(height, width), direction.reshape(height, width)
 
 
-def _check(order: object, axis_of: object, shape: tuple[int, int]) -> None:
-    for name, value, kinds, types in (("order", order, "iu", "int"), ("axis_of", axis_of, "biu", "bool or int")):
-        if not isinstance(value, np.ndarray) or value.dtype.kind not in kinds or value.shape != shape:
+def _check(order: object, direction: object, shape: tuple[int, int]) -> None:
+    for name, value in (("order", order), ("direction", direction)):
+        if not isinstance(value, np.ndarray) or value.dtype.kind not in "iu" or value.shape != shape:
             found = f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
-            raise UsageError(f"{name} is {found}; {types} {shape} is needed, as the picture is")
+            raise UsageError(f"{name} is {found}; int {shape} is needed, as the picture is")
     assert isinstance(order, np.ndarray)
-    assert isinstance(axis_of, np.ndarray)
+    assert isinstance(direction, np.ndarray)
     least, most = int(order.min()), int(order.max())
     if least < 0 or most > order.size:
         raise UsageError(f"order has values from {least} to {most}; 0, and 1 to {order.size} are possible")
-    removed = axis_of[order > 0]
-    if removed.size and (removed.min() < 0 or removed.max() > 1):
+    removed = direction[order > 0]
+    if removed.size and (removed.min() < 1 or removed.max() > 2):
         span = f"{removed.min()} to {removed.max()}"
-        raise UsageError(f"axis_of has values from {span}; 0 for vertical seams and 1 for horizontal ones are possible")
+        raise UsageError(
+            f"direction has values from {span}; 1 for vertical seams and 2 for horizontal ones are possible"
+        )
