@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -12,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pixtrim.errors import InputError, require
+from pixtrim.errors import InputError
+from pixtrim.importance.runtime import session_of
 
 __all__ = ["COCO", "Detection", "Detector", "overlap"]
 
@@ -71,28 +73,15 @@ class Detector:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        runtime = require("onnxruntime", "onnx", "detecting objects")
-        file = Path(path)
-        try:
-            data = file.read_bytes()
-        except OSError as error:
-            raise InputError(f"{file.name}: the detector cannot be read ({error.strerror})") from None
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1  # pictures run side by side instead
-        options.log_severity_level = 3
-        try:
-            self._session = runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's errors share no base of their own
-            raise InputError(f"{file.name}: not an ONNX network ({error!s:.80})") from None
+        name = Path(path).name
+        self._session, data = session_of(path, "detecting objects")
         self._input = self._session.get_inputs()[0]
         shape, out = self._input.shape, self._session.get_outputs()[0].shape
-        self.version = f"{file.name} sha256 {hashlib.sha256(data).hexdigest()[:12]} onnxruntime {runtime.__version__}"
+        self.version = f"{name} sha256 {hashlib.sha256(data).hexdigest()[:12]} onnxruntime {version('onnxruntime')}"
         square = len(shape) == 4 and shape[:2] == [1, 3] and isinstance(shape[2], int) and shape[2] == shape[3]
         anchors = sum((shape[2] // stride) ** 2 for stride in STRIDES) if square else 0
         if not square or out[:2] != [1, anchors] or out[2] < 6:
-            raise InputError(
-                f"{file.name}: {shape} in and {out} out is no YOLOX detector as its export_onnx.py writes it"
-            )
+            raise InputError(f"{name}: {shape} in and {out} out is no YOLOX detector as its export_onnx.py writes it")
         self._side: int = shape[2]
         self.classes = COCO if out[2] - 5 == len(COCO) else None
         self._centres, self._strides = _anchors(self._side)
