@@ -196,6 +196,14 @@ def test_later_layers_are_not_run(tiny: str, tmp_path: Path) -> None:
 
 def test_a_spec_is_a_source(tiny: str) -> None:
     np.testing.assert_array_equal(importance_of(photo(), f"attention:{tiny}"), Attention(tiny)(photo()))
+    found = importance_of(photo(), f"attention:{tiny}?kind=key&layers=0,-1&size=128")
+    np.testing.assert_array_equal(found, Attention(tiny, kind="key", layers=(0, -1), size=128)(photo()))
+
+
+@pytest.mark.parametrize("setting", ["heads=3", "layers=last", "size=big", "kind", "&", "layers=", "device=cuda"])
+def test_unknown_settings_in_a_spec_are_refused(tiny: str, setting: str) -> None:
+    with pytest.raises(UsageError, match=r"is no setting|kind is ''"):
+        importance_of(photo(), f"attention:{tiny}?{setting}")
 
 
 @pytest.mark.parametrize(

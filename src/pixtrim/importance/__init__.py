@@ -6,7 +6,7 @@ name, `register` adds one; `protected` returns what must be left alone, `confide
 
 from __future__ import annotations
 
-from pixtrim.importance.attention import Attention
+from pixtrim.importance.attention import Attention, attention_named
 from pixtrim.importance.faces import Faces
 from pixtrim.importance.gradient import gradient
 from pixtrim.importance.maps import Importance, Pixels, Source, checked_map, combine, confidence, resized_map
@@ -25,6 +25,7 @@ __all__ = [
     "Pixels",
     "Segmentation",
     "Source",
+    "attention_named",
     "box_map",
     "boxes",
     "checked_map",
@@ -56,7 +57,7 @@ register("spectral_residual", spectral_residual, summary="what stands out from t
 register("saliency", _saliency, summary="objects that stand out, and text, by a small network in the package")
 register(
     "attention",
-    Attention,
+    attention_named,
     takes="FILE.npz, attention:timm:NAME or attention:transformers:NAME",
     summary="what a vision transformer attends to",
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from pixtrim.importance.heads import Layer, cls_row, column_means, rollout, unli
 from pixtrim.importance.maps import Importance, Pixels, checked_pixels, spread
 from pixtrim.importance.networks import FILTERS, Network, network_named
 
-__all__ = ["KINDS", "Attention"]
+__all__ = ["KINDS", "Attention", "attention_named"]
 
 Floats = NDArray[np.float32]
 
@@ -90,6 +90,11 @@ class Attention:
             raise UsageError(f"size is {size!r}: give 16 to 4096 pixels")
         self._spec, self._device = spec, device
         self._kind, self._asked, self._size, self._mend = kind, tuple(layers), size, mend
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The kind, the layers and the size that were asked for."""
+        return {"kind": self._kind, "layers": self._asked, "size": self._size}
 
     def __call__(self, pixels: Pixels) -> Importance:
         """Return the importance of a picture: uint8 (H, W, 3) to float32 (H, W)."""
@@ -192,6 +197,44 @@ class Attention:
         if kind == "column":
             return column_means(layer, network.xp)
         return unlike(getattr(layer, kind), first, network.cls, network.xp)
+
+
+_READ: Final[dict[str, Callable[[str], Any]]] = {
+    "kind": str,
+    "layers": lambda text: tuple(int(number) for number in text.split(",")),
+    "size": int,
+}
+
+
+def attention_named(spec: str) -> Attention:
+    """Return the source of a spec: what `Attention` takes, and its settings behind a question mark.
+
+    Parameters
+    ----------
+    spec : str
+        ``"deit_tiny.npz"``, ``"timm:NAME?kind=key&layers=-4"``, ``"deit_tiny.npz?layers=-3,-2&size=448"``.
+
+    Raises
+    ------
+    UsageError
+        If a setting is unknown or out of range.
+
+    Examples
+    --------
+    >>> attention_named("deit_tiny.npz?kind=column&layers=-3,-2").settings
+    {'kind': 'column', 'layers': (-3, -2), 'size': None}
+    """
+    name, _, rest = spec.partition("?")
+    settings: dict[str, Any] = {}
+    for part in rest.split("&") if rest else []:
+        key, _, value = part.partition("=")
+        try:
+            settings[key] = _READ[key](value)
+        except (KeyError, ValueError):
+            raise UsageError(
+                f"attention is {spec!r}: {part!r} is no setting: give kind=cls, layers=-3,-2 or size=448"
+            ) from None
+    return Attention(name, **settings)
 
 
 def _mended(values: Floats, norms: Floats) -> Floats:
