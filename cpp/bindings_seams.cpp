@@ -1,5 +1,4 @@
 // The kernels of seam carving for Python: checks arguments, gives them memory, releases the GIL.
-#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -104,22 +103,6 @@ nb::tuple find_seams(nb::handle luma_object, nb::handle bias_object, long long e
     return nb::make_tuple(array_from(std::move(order), task.height, task.width), count);
 }
 
-/// The number of pixels that each row of an order keeps, which must be the same.
-std::size_t kept_of(const Order& order, std::size_t seams) {
-    const std::size_t height = order.shape(0), width = order.shape(1);
-    std::size_t least = width, most = height ? 0 : width;
-    for (std::size_t y = 0; y < height; ++y) {
-        const std::uint16_t* row = order.data() + y * width;
-        std::uint32_t lost = 0;
-        for (std::size_t x = 0; x < width; ++x) lost += static_cast<std::uint16_t>(row[x] - 1) < seams;
-        least = std::min(least, width - lost);
-        most = std::max(most, width - lost);
-    }
-    if (least == most) return most;
-    throw nb::value_error(("every line must lose equally many pixels, got one that keeps " + std::to_string(least) +
-                           " and one of " + std::to_string(most)).c_str());
-}
-
 template <class T, class Array>
 nb::object dropped(const Array& values, std::size_t channels, nb::handle order_object, long long seams, long long axis,
                    const char* level) {
@@ -132,7 +115,12 @@ nb::object dropped(const Array& values, std::size_t channels, nb::handle order_o
                                shown(order.shape(0), order.shape(1))).c_str());
     }
     const Kernels& kernels = kernels_of(level);
-    const std::size_t length = kept_of(order, static_cast<std::size_t>(seams));
+    const auto [length, most] =
+        kernels.kept_lengths(order.data(), order.shape(0), order.shape(1), static_cast<std::size_t>(seams));
+    if (length != most) {
+        throw nb::value_error(("every line must lose equally many pixels, got one that keeps " + std::to_string(length) +
+                               " and one of " + std::to_string(most)).c_str());
+    }
     const std::size_t new_height = axis ? height : length, new_width = axis ? length : width;
     std::unique_ptr<T[]> kept(new T[new_height * new_width * channels]);
     {

@@ -22,6 +22,7 @@ struct Kernels {
     decltype(&baseline::landmarks) landmarks;
     decltype(&baseline::luma) luma;
     decltype(&baseline::find_seams) find_seams;
+    decltype(&baseline::kept_lengths) kept_lengths;
     decltype(&baseline::drop_seams) drop_seams;
     decltype(&baseline::transpose) transpose;
 };

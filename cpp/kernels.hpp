@@ -47,6 +47,9 @@ void luma(Picture picture, Rows rows, std::uint8_t* levels);
 /// Writes to order[y * width + x] the number of the seam that takes the pixel, from 1 on, or 0; returns the number of seams.
 std::size_t find_seams(SeamTask task, SeamMemory memory, std::uint16_t* order);
 
+/// Counts the pixels of each row whose order is 0 or above `seams`, at most 65535.
+Lengths kept_lengths(const std::uint16_t* order, std::size_t height, std::size_t width, std::size_t seams);
+
 /// Writes the values, of `size` bytes, whose order is 0 or above `seams`, those of a row next to one another; unless `rows`, those
 /// of a column, by an order of width x height. Every row, or column, has to keep equally many.
 void drop_seams(const std::uint8_t* values, const std::uint16_t* order, std::size_t height, std::size_t width, std::size_t size,

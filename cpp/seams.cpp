@@ -318,7 +318,10 @@ inline void restore(std::uint16_t* places, std::size_t count) {
 
 constexpr std::size_t kTile = 64;  // rows and columns looked at together
 
-inline bool stays(std::uint16_t order, std::size_t seams) { return static_cast<std::uint16_t>(order - 1) >= seams; }
+/// 1 if a pixel of that order stays, else 0.
+inline std::size_t stays(std::uint16_t order, std::size_t seams) {
+    return static_cast<std::uint16_t>(order - 1) >= static_cast<std::uint16_t>(seams);
+}
 
 /// Every value is written, and a next one over it if it does not stay: no branch has to be foreseen. In the last line, that might be
 /// past the end.
@@ -328,10 +331,10 @@ void drop_from_rows(const std::uint8_t* values, const std::uint16_t* order, std:
     const std::size_t count = height * width, last = height ? count - width : 0;
     for (std::size_t i = 0; i < last; ++i) {
         std::memcpy(kept, values + kSize * i, kSize);
-        kept += stays(order[i], seams) ? kSize : 0;
+        kept += kSize * stays(order[i], seams);
     }
     for (std::size_t i = last; i < count; ++i) {
-        if (!stays(order[i], seams)) continue;
+        if (stays(order[i], seams) == 0) continue;
         std::memcpy(kept, values + kSize * i, kSize);
         kept += kSize;
     }
@@ -349,10 +352,9 @@ void drop_from_columns(const std::uint8_t* values, const std::uint16_t* order, s
             const std::uint8_t* row = values + kSize * (y * width + x0);
             const std::uint16_t* column = order + x0 * height + y;
             for (std::size_t i = 0; i < columns; ++i, column += height) {
-                const bool stay = stays(*column, seams);
                 std::uint8_t spare[kSize];
                 std::memcpy(to[i] < end ? to[i] : spare, row + kSize * i, kSize);
-                to[i] += stay ? kSize * width : 0;
+                to[i] += kSize * width * stays(*column, seams);
             }
         }
     }
@@ -392,10 +394,20 @@ std::size_t find_seams(SeamTask task, SeamMemory memory, std::uint16_t* order) {
     return count;
 }
 
+Lengths kept_lengths(const std::uint16_t* order, std::size_t height, std::size_t width, std::size_t seams) {
+    Lengths found{width, height ? 0 : width};
+    for (std::size_t y = 0; y < height; ++y, order += width) {
+        std::uint32_t kept = 0;
+        for (std::size_t x = 0; x < width; ++x) kept += static_cast<std::uint32_t>(stays(order[x], seams));
+        found.least = kept < found.least ? kept : found.least;
+        found.most = kept > found.most ? kept : found.most;
+    }
+    return found;
+}
+
 void drop_seams(const std::uint8_t* values, const std::uint16_t* order, std::size_t height, std::size_t width, std::size_t size,
                 std::size_t seams, bool rows, std::uint8_t* kept) {
-    std::size_t length = 0;
-    for (std::size_t i = 0, line = rows ? width : height; i < line && height > 0 && width > 0; ++i) length += stays(order[i], seams);
+    const std::size_t length = height && width ? kept_lengths(order, 1, rows ? width : height, seams).most : 0;
     const auto drop = [&](auto by_rows, auto by_columns) {
         rows ? by_rows(values, order, height, width, seams, kept) : by_columns(values, order, height, width, seams, kept, length);
     };

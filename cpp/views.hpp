@@ -119,6 +119,11 @@ struct SeamTask {
     std::uint64_t limit;  // the largest energy of a seam
 };
 
+/// The numbers of pixels that rows keep, from the least to the most.
+struct Lengths {
+    std::size_t least, most;
+};
+
 /// Memory for the seams: planes whose rows have room around them, of the sizes that seams.hpp names; those that a task does not
 /// use are nullptr. The places are height x seams.
 struct SeamMemory {
