@@ -28,9 +28,10 @@ CELLS: Final = 64
 """Stretches of one scale that an axis has at most; fewer on an axis of fewer than this many pixels times `CELL`."""
 
 CELL: Final = 4  # pixels that a stretch has at least
-BLUR: Final = 1.5  # stretches: the standard deviation by which a profile is smoothed, so that no scale jumps
+BLUR: Final = 1.0  # stretches: the standard deviation by which a profile is smoothed, so that no scale jumps
 PEAK: Final = 0.5  # what the most important place of a line counts beside the mean of the line
 FINE: Final = 1024  # parts of a pixel that knots are rounded to: no machine's last bits of a sum show in a result
+SHARPNESS: Final = 1.5  # the power of the weights: above 1, as large areas of middling importance would take it all
 FLOOR: Final = 0.05  # what a line without anything important weighs, of the most important one
 
 
@@ -186,7 +187,7 @@ def warped_axis(profile: Floats, new_size: int, least: float = DEFAULT_LEAST, pr
     weights = np.add.reduceat(profile, edges[:-1]) / lengths
     weights = _blurred(weights)
     top = weights.max()
-    weights = np.maximum(weights / top if top > 0 else np.ones(count), FLOOR)
+    weights = np.maximum((weights / top) ** SHARPNESS if top > 0 else np.ones(count), FLOOR)
     even = new_size / length
     low = np.full(count, least * even)
     if protect is not None:

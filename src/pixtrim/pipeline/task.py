@@ -23,7 +23,7 @@ Boxes = NDArray[np.int64]
 
 SourceLike = str | Source | ArrayLike
 
-DEFAULT_IMPORTANCE: Final = "text+gradient"
+DEFAULT_IMPORTANCE: Final = "text+saliency"
 """The source that is asked where the caller names none."""
 
 STRETCH: Final = 0.03
