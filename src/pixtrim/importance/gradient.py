@@ -16,7 +16,7 @@ __all__ = ["gradient"]
 LONGEST: Final = 640  # pixels of the longer side that contrast is looked for in
 CELL: Final = 4  # pixels of that picture that one value stands for
 SILENT: Final = 3  # levels between neighbours that are noise, as JPEG leaves it
-LEAST: Final = 8.0  # mean levels of a cell that count as full contrast, however calm the rest
+LEAST: Final = 12.0  # mean levels of a cell that count as full contrast, however calm the rest
 TOP: Final = 99.0  # the percentile of the cells that is brought to 1
 
 
@@ -25,7 +25,7 @@ def gradient(pixels: Pixels) -> Importance:
 
     The picture is reduced to at most 640 pixels, and the largest difference of a channel to the next pixel, to the
     right or below, averaged over cells of 4 x 4. The 99th percentile of the cells that are not calm is brought to 1,
-    but no less than 8 levels: noise alone stays unimportant.
+    but no less than 12 levels: noise alone stays unimportant.
 
     Parameters
     ----------
