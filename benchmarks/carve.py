@@ -3,8 +3,8 @@
 Run: python benchmarks/carve.py [--data DIR] [--tile-company DIR] [--slow] [--save]
 
 Each picture loses about 30 % of its pixels. The importance is a blurred ellipse, the same for all who take one.
-seam-carving and seamop come from PyPI; ImageMagick's -liquid-rescale is the program `convert`, which reads and writes PPM files, so
-that its time has those of a process and of two files in it; --tile-company names a checkout of
+seam-carving and seamop come from PyPI; ImageMagick's -liquid-rescale is the program `convert`, which reads and writes
+PPM files, so that its time has those of a process and of two files in it; --tile-company names a checkout of
 https://github.com/DEboy2007/TheTileCompany, whose seams are run on that importance in the place of its attention. What
 is not there is left out, with a line that says so. Peers are timed in turn with pixtrim, in few rounds, as they take
 seconds; on 1920x1080 only with --slow, once. Memory is what a process of its own needed at its peak above what it
