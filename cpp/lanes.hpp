@@ -325,6 +325,37 @@ inline void add_forward(const std::uint16_t* above, const std::uint8_t* luma_abo
 #endif
 }
 
+/// add_forward for twice as many pixels, none of which is closed.
+template <bool kProtected>
+inline void add_forward_twice(const std::uint16_t* above, const std::uint8_t* luma_above, const std::uint8_t* luma,
+                              const std::uint8_t* bias, std::uint16_t* sums) {
+#if defined(__AVX512BW__)
+    const auto apart = [](__m512i a, __m512i b) { return _mm512_sub_epi8(_mm512_max_epu8(a, b), _mm512_min_epu8(a, b)); };
+    const auto half = [](__m512i bytes, int i) {  // with masks that take all, as above
+        return i ? _mm512_maskz_extracti64x4_epi64(0xf, bytes, 1) : _mm512_maskz_extracti64x4_epi64(0xf, bytes, 0);
+    };
+    const __m512i left = _mm512_loadu_si512(luma - 1), right = _mm512_loadu_si512(luma + 1);
+    const __m512i over = _mm512_loadu_si512(luma_above), bias_here = _mm512_loadu_si512(bias);
+    const __m512i to_left = apart(left, over), to_right = apart(right, over);
+    const __m512i energy = _mm512_min_epu8(_mm512_adds_epu8(apart(left, right), bias_here),
+                                           _mm512_set1_epi8(static_cast<char>(kForbidden - 1)));
+    const __mmask64 never = _mm512_cmpeq_epi8_mask(bias_here, _mm512_set1_epi8(static_cast<char>(kForbidden)));
+    for (int i = 0; i < 2; ++i, above += kSumLanes, sums += kSumLanes) {
+        const Above from = sums_above<false>(above);
+        const __m512i from_left = _mm512_adds_epu16(from.left, _mm512_cvtepu8_epi16(half(to_left, i)));
+        const __m512i from_right = _mm512_adds_epu16(from.right, _mm512_cvtepu8_epi16(half(to_right, i)));
+        __m512i sum = _mm512_min_epu16(_mm512_min_epu16(from_left, from_right), from.middle);
+        sum = _mm512_adds_epu16(sum, _mm512_cvtepu8_epi16(half(energy, i)));
+        if (kProtected) sum = _mm512_mask_blend_epi16(static_cast<__mmask32>(never >> 32 * i), sum, _mm512_set1_epi16(-1));
+        _mm512_storeu_si512(sums, sum);
+    }
+#else
+    add_forward<kProtected, false>(above, luma_above, luma, bias, nullptr, sums);
+    add_forward<kProtected, false>(above + kSumLanes, luma_above + kSumLanes, luma + kSumLanes, bias + kSumLanes, nullptr,
+                                   sums + kSumLanes);
+#endif
+}
+
 /// The energies of kEnergyLanes pixels: |right - left| + |below - above| + bias, at most 254; kForbidden where the bias is.
 inline void gradient_energies(const std::uint8_t* above, const std::uint8_t* row, const std::uint8_t* below,
                               const std::uint8_t* bias, std::uint8_t* energies) {

@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t kBlocksBetween = 2;      // from one renewal of the sums to the next
 constexpr std::uint16_t kLargestSum = 49000;   // after it: 30 rows add at most 30 * (254 + 255), which stays below kNoPath
 constexpr std::size_t kAhead = 4;              // rows made ready before they are summed: what was just written is slow to read
+constexpr std::size_t kRowsTogether = 3;       // whose places are brought back to the original; there are as many rows of sums
 constexpr std::uint64_t kNowhere = ~std::uint64_t{0};  // the energy of a seam that comes to pixels that are all taken
 
 /// kSumLanes open places between closed ones: where a row ends.
@@ -28,7 +29,7 @@ struct Ends {
 };
 constexpr Ends kEnds;
 constexpr const std::uint16_t* kOpen = kEnds.values + kSumLanes;
-constexpr std::uint8_t kNoBias[kSumLanes] = {};
+constexpr std::uint8_t kNoBias[2 * kSumLanes] = {};
 
 /// The planes, as they are after some passes.
 struct Planes {
@@ -222,7 +223,12 @@ void sum_rows(Planes& planes, Pass before) {
         std::uint16_t* sums = planes.sums_of(row);
         if (y && y % (kBlock * kBlocksBetween) == 0) renew_sums(above, last + kSumLanes);
         const Step step = step_of(planes, y, 0);
-        for (std::size_t x = 0; x < last; x += kSumLanes) add<kForward, kProtected>(step, above, x, nullptr, sums);
+        std::size_t x = 0;
+        for (; kForward && x + 2 * kSumLanes <= last; x += 2 * kSumLanes) {
+            const std::uint8_t* bias = step.bias ? step.bias + x : kNoBias;
+            add_forward_twice<kProtected>(above + x, step.luma_above + x, step.luma + x, bias, sums + x);
+        }
+        for (; x < last; x += kSumLanes) add<kForward, kProtected>(step, above, x, nullptr, sums);
         add<kForward, kProtected>(step, above, last, closed, sums);
     }
     planes.width = width;
@@ -302,72 +308,25 @@ Pass find_pass(Planes& planes, std::size_t most, std::uint64_t limit, Pass befor
     return pass;
 }
 
-/// Brings the places of a row, the last seam's first, each as the seams before it left the row, to the columns of the original. There
-/// is room for a multiple of kSumLanes.
-inline void restore(std::uint16_t* places, std::size_t count) {
+/// Brings the places of some rows, the last seam's first, each as the seams before it left its row, to the columns of the original.
+/// There is room for a multiple of kSumLanes. A place waits for those of later seams: several rows at once fill the time.
+inline void restore(std::uint16_t* const* rows, std::size_t count) {
     for (std::size_t k = 0; k < count; ++k) {
-        const std::uint16_t place = places[k], later = static_cast<std::uint16_t>(k);
+        const std::uint16_t later = static_cast<std::uint16_t>(k);
         const std::size_t whole = k / kSumLanes * kSumLanes;
-        for (std::size_t i = 0; i < whole; ++i) places[i] = static_cast<std::uint16_t>(places[i] + (places[i] >= place));
-        for (std::size_t i = whole; i < whole + kSumLanes; ++i) {  // a whole vector as well, of which some stay as they are
-            const bool moves = (places[i] >= place) & (static_cast<std::uint16_t>(i) < later);
-            places[i] = static_cast<std::uint16_t>(places[i] + moves);
-        }
-    }
-}
-
-constexpr std::size_t kTile = 64;  // rows and columns looked at together
-
-/// 1 if a pixel of that order stays, else 0.
-inline std::size_t stays(std::uint16_t order, std::size_t seams) {
-    return static_cast<std::uint16_t>(order - 1) >= static_cast<std::uint16_t>(seams);
-}
-
-/// Every value is written, and a next one over it if it does not stay: no branch has to be foreseen. In the last line, that might be
-/// past the end.
-template <std::size_t kSize>
-void drop_from_rows(const std::uint8_t* values, const std::uint16_t* order, std::size_t height, std::size_t width,
-                    std::size_t seams, std::uint8_t* kept) {
-    const std::size_t count = height * width, last = height ? count - width : 0;
-    for (std::size_t i = 0; i < last; ++i) {
-        std::memcpy(kept, values + kSize * i, kSize);
-        kept += kSize * stays(order[i], seams);
-    }
-    for (std::size_t i = last; i < count; ++i) {
-        if (stays(order[i], seams) == 0) continue;
-        std::memcpy(kept, values + kSize * i, kSize);
-        kept += kSize;
-    }
-}
-
-template <std::size_t kSize>
-void drop_from_columns(const std::uint8_t* values, const std::uint16_t* order, std::size_t height, std::size_t width,
-                       std::size_t seams, std::uint8_t* kept, std::size_t new_height) {
-    const std::uint8_t* end = kept + kSize * width * new_height;
-    for (std::size_t x0 = 0; x0 < width; x0 += kTile) {
-        const std::size_t columns = x0 + kTile < width ? kTile : width - x0;
-        std::uint8_t* to[kTile];
-        for (std::size_t i = 0; i < columns; ++i) to[i] = kept + kSize * (x0 + i);
-        for (std::size_t y = 0; y < height; ++y) {
-            const std::uint8_t* row = values + kSize * (y * width + x0);
-            const std::uint16_t* column = order + x0 * height + y;
-            for (std::size_t i = 0; i < columns; ++i, column += height) {
-                std::uint8_t spare[kSize];
-                std::memcpy(to[i] < end ? to[i] : spare, row + kSize * i, kSize);
-                to[i] += kSize * width * stays(*column, seams);
+        for (std::size_t row = 0; row < kRowsTogether; ++row) {
+            std::uint16_t* places = rows[row];
+            const std::uint16_t place = places[k];
+            for (std::size_t i = 0; i < whole; ++i) places[i] = static_cast<std::uint16_t>(places[i] + (places[i] >= place));
+            for (std::size_t i = whole; i < whole + kSumLanes; ++i) {  // a whole vector as well, of which some stay as they are
+                const bool moves = (places[i] >= place) & (static_cast<std::uint16_t>(i) < later);
+                places[i] = static_cast<std::uint16_t>(places[i] + moves);
             }
         }
     }
 }
 
 }  // namespace
-
-void luma(Picture picture, Rows rows, std::uint8_t* levels) {
-    for (std::size_t i = rows.first * picture.width; i < rows.last * picture.width; ++i) {
-        const std::uint8_t* pixel = picture.pixels + 3 * i;
-        levels[i] = static_cast<std::uint8_t>((77 * pixel[0] + 150 * pixel[1] + 29 * pixel[2] + 128) >> 8);
-    }
-}
 
 std::size_t find_seams(SeamTask task, SeamMemory memory, std::uint16_t* order) {
     Planes planes = planes_of(task, memory);
@@ -385,49 +344,21 @@ std::size_t find_seams(SeamTask task, SeamMemory memory, std::uint16_t* order) {
     Closer close(planes, pass);  // the places of the last pass, too, come to mean what the others do
     for (std::size_t y = 0; y < task.height; ++y) close(y);
     std::memset(order, 0, task.height * task.width * sizeof *order);
-    for (std::size_t y = 0; y < task.height; ++y) {
-        std::uint16_t* places = memory.sums;  // no longer needed
-        for (std::size_t k = 0; k < count; ++k) places[k] = memory.places[y * task.seams + count - 1 - k];
-        restore(places, count);
-        for (std::size_t k = 0; k < count; ++k) order[y * task.width + places[k]] = static_cast<std::uint16_t>(count - k);
-    }
-    return count;
-}
-
-Lengths kept_lengths(const std::uint16_t* order, std::size_t height, std::size_t width, std::size_t seams) {
-    Lengths found{width, height ? 0 : width};
-    for (std::size_t y = 0; y < height; ++y, order += width) {
-        std::uint32_t kept = 0;
-        for (std::size_t x = 0; x < width; ++x) kept += static_cast<std::uint32_t>(stays(order[x], seams));
-        found.least = kept < found.least ? kept : found.least;
-        found.most = kept > found.most ? kept : found.most;
-    }
-    return found;
-}
-
-void drop_seams(const std::uint8_t* values, const std::uint16_t* order, std::size_t height, std::size_t width, std::size_t size,
-                std::size_t seams, bool rows, std::uint8_t* kept) {
-    const std::size_t length = height && width ? kept_lengths(order, 1, rows ? width : height, seams).most : 0;
-    const auto drop = [&](auto by_rows, auto by_columns) {
-        rows ? by_rows(values, order, height, width, seams, kept) : by_columns(values, order, height, width, seams, kept, length);
-    };
-    switch (size) {
-        case 1: return drop(drop_from_rows<1>, drop_from_columns<1>);
-        case 3: return drop(drop_from_rows<3>, drop_from_columns<3>);
-        default: return drop(drop_from_rows<4>, drop_from_columns<4>);
-    }
-}
-
-void transpose(const std::uint8_t* values, std::size_t height, std::size_t width, std::uint8_t* turned) {
-    for (std::size_t y0 = 0; y0 < height; y0 += kTile) {
-        const std::size_t y1 = y0 + kTile < height ? y0 + kTile : height;
-        for (std::size_t x0 = 0; x0 < width; x0 += kTile) {
-            const std::size_t x1 = x0 + kTile < width ? x0 + kTile : width;
-            for (std::size_t x = x0; x < x1; ++x) {
-                for (std::size_t y = y0; y < y1; ++y) turned[x * height + y] = values[y * width + x];
-            }
+    std::uint16_t* rows[kRowsTogether];
+    for (std::size_t i = 0; i < kRowsTogether; ++i) rows[i] = memory.sums + i * planes.sums_stride;  // no longer needed
+    for (std::size_t y = 0; y < task.height; y += kRowsTogether) {
+        const std::size_t left = task.height - y, there = left < kRowsTogether ? left : kRowsTogether;
+        for (std::size_t i = 0; i < kRowsTogether; ++i) {  // the last row more than once, if need be
+            const std::uint16_t* places = memory.places + (y + (i < there ? i : there - 1)) * task.seams;
+            for (std::size_t k = 0; k < count; ++k) rows[i][k] = places[count - 1 - k];
+        }
+        restore(rows, count);
+        for (std::size_t i = 0; i < there; ++i) {
+            std::uint16_t* row = order + (y + i) * task.width;
+            for (std::size_t k = 0; k < count; ++k) row[rows[i][k]] = static_cast<std::uint16_t>(count - k);
         }
     }
+    return count;
 }
 
 }  // namespace pixtrim::PIXTRIM_LEVEL
