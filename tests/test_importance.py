@@ -21,6 +21,7 @@ from pixtrim.importance import (
     confidence,
     importance_of,
     mask_file,
+    named_sources,
     protected,
     register,
     resized_map,
@@ -149,6 +150,12 @@ def test_sources_of_ones_own_have_names() -> None:
     for name, message in (("flat", "exists"), ("Flat", "lower-case"), ("", "lower-case"), ("a" * 33, "33 letters")):
         with pytest.raises(UsageError, match=message):
             register(name, boxes([]))
+
+
+def test_sources_are_listed_as_they_are_written() -> None:
+    assert [source.form for source in named_sources()] == source_names()
+    assert all(source.summary for source in named_sources() if not source.name.endswith("_example"))
+    assert {"gradient", "text", "saliency", "mask:FILE.png", "detector:FILE.onnx"} <= set(source_names())
 
 
 def test_a_name_is_a_callable_too() -> None:

@@ -12,7 +12,7 @@ from pixtrim.importance.gradient import gradient
 from pixtrim.importance.maps import Importance, Pixels, Source, checked_map, combine, confidence, resized_map
 from pixtrim.importance.onnx import Objects, Segmentation
 from pixtrim.importance.regions import box_map, boxes, mask_file, protected
-from pixtrim.importance.sources import Named, importance_of, register, source_named, source_names
+from pixtrim.importance.sources import Named, importance_of, named_sources, register, source_named, source_names
 from pixtrim.importance.spectral import spectral_residual
 from pixtrim.importance.text import text
 
@@ -34,6 +34,7 @@ __all__ = [
     "gradient",
     "importance_of",
     "mask_file",
+    "named_sources",
     "protected",
     "register",
     "resized_map",

@@ -13,7 +13,7 @@ import numpy as np
 from pixtrim.errors import UsageError
 from pixtrim.importance.maps import Importance, Pixels, Source, checked_map, checked_pixels, combine
 
-__all__ = ["Named", "importance_of", "register", "source_named", "source_names"]
+__all__ = ["Named", "importance_of", "named_sources", "register", "source_named", "source_names"]
 
 Make = Callable[[str], Source]
 
@@ -89,6 +89,11 @@ def register(name: str, ask: Source | Make, *, takes: str = "", summary: str = "
         raise UsageError(f"a source named {name!r} exists: choose another name")
     _REGISTRY[name] = Named(name, ask, takes, summary)
     return _REGISTRY[name]
+
+
+def named_sources() -> list[Named]:
+    """Return all sources, in the order of their registration."""
+    return list(_REGISTRY.values())
 
 
 def source_names() -> list[str]:
