@@ -37,11 +37,12 @@ from threadpoolctl import threadpool_limits
 
 from pixtrim.evaluation.statistics import interval
 from pixtrim.importance import importance_of
-from pixtrim.importance.student import saliency
+from pixtrim.importance.attention import Attention
 
 Floats = NDArray[np.float32]
 
 BESIDE = "text+gradient"  # what the model has to beat
+TEACHER = "attention, blocks 8-10"  # what the model learnt from
 SIZES = ((518, 518), (1080, 1920))
 SEED = 20_260_101
 SCENES = 4  # of words on each photo
@@ -120,11 +121,14 @@ def centre(pixels: Pixels) -> Floats:
 
 def sources(data: Path) -> dict[str, Source]:
     """Return what is compared, by name."""
-    specs = {name: name for name in ("gradient", "text", BESIDE, "spectral_residual")}
-    specs["attention"] = f"attention:{data / 'weights' / 'deit_tiny_fp16.npz'}"
-    named = {name: lambda pixels, spec=spec: importance_of(pixels, spec) for name, spec in specs.items()}
-    both = {"text+saliency": lambda pixels: np.maximum(importance_of(pixels, "text"), saliency(pixels))}
-    return {"saliency": saliency, **both, **named, "centre": centre}
+    names = ("saliency", "text+saliency", "gradient", "text", BESIDE, "spectral_residual")
+    weights = str(data / "weights" / "deit_tiny_fp16.npz")
+    return {
+        **{name: lambda pixels, name=name: importance_of(pixels, name) for name in names},
+        "attention": Attention(weights),
+        TEACHER: Attention(weights, layers=(7, 8, 9), size=384),
+        "centre": centre,
+    }
 
 
 def scores(found: Floats, case: Case, attention: Floats) -> dict[str, float]:
@@ -163,9 +167,9 @@ def measure(data: Path) -> list[Record]:
             continue
         maps = {name: source(case.pixels) for name, source in every.items()}
         for name, found in maps.items():
-            if case.mask is None and name == "attention":
+            if case.mask is None and name == TEACHER:
                 continue
-            figures = scores(found, case, maps["attention"])
+            figures = scores(found, case, maps[TEACHER])
             records.append({"set": case.set, "group": case.group, "source": name, **figures})
     return records
 

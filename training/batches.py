@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,8 +16,33 @@ SMALL = ((160, 160), (128, 160), (112, 160), (112, 160), (96, 160), (160, 128), 
 LEAST_AREA = 0.45  # of the picture that a crop shows
 WRITTEN = 0.5  # share of pictures that get words
 PLAIN = 0.04  # share of pictures that are replaced by one shape on a plain or slowly changing ground
+STEP = 16  # pixels of the input that one of its coarsest features stands for
 CELL = 8  # pixels of the input that one cell of the output stands for
 COARSER = 4  # times, the maps are than the pictures, until they are reduced to cells
+
+
+class Batch(NamedTuple):
+    """What a step of the training sees.
+
+    Attributes
+    ----------
+    pixels : tensor
+        float32 (B, 3, H, W) in [0, 1].
+    maps : tensor
+        float32 (B, 3, H / 8, W / 8) in [0, 1].
+    trust : tensor
+        float32 (B,)
+    described : tensor
+        float32 (B, D, H / 16, W / 16), the features of the ViT, their standard deviation 1.
+    seen : tensor
+        float32 (B, 1, H / 16, W / 16): 1 where the picture is what the ViT saw, 0 where something was laid over it.
+    """
+
+    pixels: Tensor
+    maps: Tensor
+    trust: Tensor
+    described: Tensor
+    seen: Tensor
 
 
 @dataclass
@@ -33,6 +59,8 @@ class Material:
         uint8 (n, 3, side / 4, side / 4): object, attention and text, in 0 to 255.
     trust : tensor
         float32 (n,): how much the object map counts; less where a probe said it.
+    described : tensor
+        uint8 (n, D, 24, 24): the features of the ViT, of `material.principal`.
     words : tuple of tensor
         uint8 (m, 224, 224) each: ink, plates, boxes, of `words.layers`.
     """
@@ -41,35 +69,27 @@ class Material:
     aspects: NDArray[np.float64]
     maps: Tensor
     trust: Tensor
+    described: Tensor
     words: tuple[Tensor, Tensor, Tensor]
 
 
-def batch(
-    material: Material, chosen: NDArray[np.int64], rng: np.random.Generator, small: bool = False
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Make a batch of one shape; small ones have half as many pixels, and cost half as much.
-
-    Returns
-    -------
-    pixels : tensor
-        float32 (B, 3, H, W) in [0, 1].
-    maps : tensor
-        float32 (B, 3, H / 8, W / 8) in [0, 1].
-    trust : tensor
-        float32 (B,)
-    """
+def batch(material: Material, chosen: NDArray[np.int64], rng: np.random.Generator, small: bool = False) -> Batch:
+    """Make a batch of one shape; small ones have half as many pixels, and cost half as much."""
     height, width = (SMALL if small else SHAPES)[rng.integers(len(SHAPES))]
     crops = _crops(material.aspects[chosen], height, width, rng)
     pixels = _sampled(material.pixels[chosen], crops, height, width)
     maps = _sampled(material.maps[chosen], crops, height // COARSER, width // COARSER)
+    described = _sampled(material.described[chosen], crops, height // STEP, width // STEP).mul_(255).sub_(128).div_(32)
     trust = material.trust[chosen].clone()
+    seen = torch.ones(len(chosen), 1, height // COARSER, width // COARSER)
     for i in range(len(chosen)):
         if rng.random() < PLAIN:
             pixels[i], maps[i] = _plain(height, width, rng)
-            trust[i] = 1
+            trust[i], seen[i] = 1, 0
         if rng.random() < WRITTEN:
-            _write(pixels[i], maps[i], material.words, rng)
-    return _recoloured(pixels, rng), functional.avg_pool2d(maps, CELL // COARSER), trust
+            seen[i] *= 1 - _write(pixels[i], maps[i], material.words, rng)
+    maps, seen = functional.avg_pool2d(maps, CELL // COARSER), functional.avg_pool2d(seen, STEP // COARSER)
+    return Batch(_recoloured(pixels, rng), maps, trust, described, seen)
 
 
 def _crops(aspects: NDArray[np.float64], height: int, width: int, rng: np.random.Generator) -> Tensor:
@@ -90,11 +110,11 @@ def _crops(aspects: NDArray[np.float64], height: int, width: int, rng: np.random
 
 def _sampled(pictures: Tensor, crops: Tensor, height: int, width: int) -> Tensor:
     grid = functional.affine_grid(crops, [len(crops), 1, height, width], align_corners=False)
-    return functional.grid_sample(pictures.float() / 255, grid, padding_mode="border", align_corners=False)
+    return functional.grid_sample(pictures.float(), grid, padding_mode="border", align_corners=False).div_(255)
 
 
-def _write(pixels: Tensor, maps: Tensor, words: tuple[Tensor, Tensor, Tensor], rng: np.random.Generator) -> None:
-    """Lay words over a picture, in place: their boxes join the text map; what they hide is no object any more."""
+def _write(pixels: Tensor, maps: Tensor, words: tuple[Tensor, Tensor, Tensor], rng: np.random.Generator) -> Tensor:
+    """Lay words over a picture, in place; return what they hide: no object is there any more."""
     height, width = pixels.shape[1:]
     number = int(rng.integers(len(words[0])))
     side = words[0].shape[1]
@@ -111,8 +131,10 @@ def _write(pixels: Tensor, maps: Tensor, words: tuple[Tensor, Tensor, Tensor], r
     pixels += (plate_colour[:, None, None] - pixels) * plate * opacity
     pixels += (ink_colour[:, None, None] - pixels) * ink * float(rng.uniform(0.75, 1.0))
     plate, where = functional.avg_pool2d(torch.stack([plate, where])[:, None], COARSER)[:, 0]
-    maps[0] *= 1 - torch.maximum(plate, where) * opacity
+    hidden = torch.maximum(plate, where) * opacity
+    maps[0] *= 1 - hidden
     maps[2] = torch.maximum(maps[2], where)
+    return hidden
 
 
 def _plain(height: int, width: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:

@@ -13,6 +13,7 @@ import probe
 import torch
 import words
 from batches import COARSER, Material
+from model import DESCRIBED
 from numpy.typing import NDArray
 from teacher import Teacher
 from torch.nn import functional
@@ -22,6 +23,7 @@ VALIDATION = 100  # masked pictures that neither probe nor student is trained on
 WORD_LAYERS = 1500
 PROBED = 0.7  # how much an object map by the probe counts, beside one by a mask
 AT_ONCE = 16
+SAMPLED = 200  # pictures from which the principal components are taken
 
 Array = NDArray[np.generic]
 
@@ -59,6 +61,8 @@ def prepare(
     looks = _resized((normalised(attention[:, ATTENTION, 0].mean(1)) * 255).round().astype(np.uint8))
     texts = kept(cache / "texts.npz", lambda: {"texts": detector.texts(base["paths"].tolist())})["texts"]
 
+    described = kept(cache / "described.npz", lambda: {"described": principal(looked["features"], seed)})["described"]
+
     def draw() -> dict[str, Array]:
         drawn = words.layers(WORD_LAYERS, words.fonts(), np.random.default_rng(seed))
         return dict(zip(("ink", "plate", "where"), drawn, strict=True))
@@ -69,6 +73,7 @@ def prepare(
         aspects=base["aspects"],
         maps=torch.from_numpy(np.stack([objects, looks, _resized(texts)], 1)),
         trust=torch.from_numpy(np.where(known, 1.0, PROBED).astype(np.float32)),
+        described=torch.from_numpy(described),
         words=tuple(torch.from_numpy(drawn[name]) for name in ("ink", "plate", "where")),
     )
     return Prepared(material, training, validation)
@@ -88,6 +93,20 @@ def normalised(attention: NDArray[np.float32]) -> NDArray[np.float32]:
     low, high = np.percentile(smooth, (5, 98), axis=(1, 2), keepdims=True)
     scaled: NDArray[np.float32] = np.clip((smooth - low) / (high - low + 1e-9), 0, 1).astype(np.float32)
     return scaled
+
+
+def principal(features: NDArray[np.float16], seed: int) -> NDArray[np.uint8]:
+    """Describe features (n, D, 24, 24) by principal components: uint8, 128 is 0, 32 levels the deviation of each."""
+    count, width = features.shape[:2]
+    chosen = np.random.default_rng(seed).permutation(count)[:SAMPLED]
+    sample = features[chosen].astype(np.float32).transpose(0, 2, 3, 1).reshape(-1, width)
+    mean = sample.mean(0)
+    _, vectors = np.linalg.eigh(np.cov(sample - mean, rowvar=False))
+    axes = vectors[:, ::-1][:, :DESCRIBED].astype(np.float32)
+    axes *= 32 / ((sample - mean) @ axes).std(0)
+    parts = (features[i : i + 64].astype(np.float32) for i in range(0, count, 64))
+    along = [np.einsum("ndyx,dk->nkyx", part - mean[:, None, None], axes, optimize=True) for part in parts]
+    return np.clip(np.concatenate(along) + 128, 0, 255).round().astype(np.uint8)
 
 
 def _read(folders: Sequence[Path], masks: Sequence[Path], exclude: Sequence[Path]) -> dict[str, Array]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 OUTPUTS = ("object", "attention", "text")
+DESCRIBED = 48  # numbers by which the features of a ViT are described, of which the student learns to say them
 HEADS = 4
 WIDTHS = (24, 64, 128)
 
@@ -66,9 +67,14 @@ class Student(nn.Module):
         self.narrow = Convolution(coarse, middle, 1)
         self.merge = Convolution(middle, middle, 3)
         self.maps = nn.Conv2d(middle, len(OUTPUTS), 1)
+        self.describe = nn.Conv2d(coarse, DESCRIBED, 1)  # for training only: it is not exported
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return the logits of the three maps, (B, 3, H / 8, W / 8), of pictures (B, 3, H, W) in [0, 1]."""
+        return self.both(pixels)[0]
+
+    def both(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what `forward` does, and the ViT's features as the student guesses them, (B, 48, H / 16, W / 16)."""
         x = functional.relu(self.patches(2 * pixels - 1))
         x = functional.relu(x + self.fine(x))
         x = functional.relu(self.halve1(x))
@@ -80,10 +86,11 @@ class Student(nn.Module):
         x = self.look(x)
         x = functional.relu(x + self.coarse2(x))
         x = functional.relu(x + self.coarse3(x))
+        described = self.describe(x)
         x = side + functional.interpolate(self.narrow(x), scale_factor=2.0, mode="nearest")
         x = functional.relu(x)
         x = functional.relu(x + self.merge(x))
-        return self.maps(x)
+        return self.maps(x), described
 
     def export(self) -> dict[str, NDArray[np.float16]]:
         """Return the weights as the package stores them: float16, normalisation folded in."""

@@ -61,9 +61,7 @@ def train(features: NDArray[np.float16], attention: Floats, masks: NDArray[np.ui
             y = functional.interpolate(y, (FINE, FINE), mode="area")
             if rng.random() < 0.5:
                 x, y = x.flip(3), y.flip(3)
-            with torch.autocast("cpu", torch.bfloat16):
-                said = probe(x)
-            loss = overlap_loss(said.float(), y)
+            loss = overlap_loss(probe(x), y)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()

@@ -18,7 +18,7 @@ from pathlib import Path
 import batches
 import numpy as np
 import torch
-from batches import CELL, COARSER
+from batches import CELL, COARSER, Batch
 from material import Prepared, prepare
 from model import Student
 from torch import Tensor
@@ -27,13 +27,12 @@ from torch.nn import functional
 INPUT_SIDE, STEP = 224, 16  # as pixtrim.importance.student has them
 ROOT = Path(__file__).resolve().parents[1]
 WEIGHTS = ROOT / "src" / "pixtrim" / "importance" / "student.npz"
-Batch = tuple[Tensor, Tensor, Tensor]
 BATCH = 32
 RATE = 3e-3
 DECAY = 0.02
 AVERAGED = 0.995  # of the running mean of the weights, which is what is kept
 EARLY = 0.6  # share of the epochs that look at small pictures
-COUNTS = (1.0, 0.7, 1.0)  # how much object, attention and text count in the loss
+COUNTS = (1.0, 0.7, 1.0, 1.0)  # how much object, attention, text and features count in the loss
 
 
 def losses(logits: Tensor, maps: Tensor, trust: Tensor) -> Tensor:
@@ -65,10 +64,12 @@ def train(prepared: Prepared, epochs: int, seed: int, report: Path) -> Student:
         order, small = rng.permutation(order), epoch < EARLY * epochs
         parts = [order[at : at + BATCH] for at in range(0, len(order) - BATCH + 1, BATCH)]
         total = np.zeros(len(COUNTS))
-        for pixels, maps, trust in ahead(batches.batch(prepared.material, part, rng, small) for part in parts):
+        for batch in ahead(batches.batch(prepared.material, part, rng, small) for part in parts):
             with torch.autocast("cpu", torch.bfloat16):
-                logits = student(pixels.to(memory_format=torch.channels_last))
-            found = losses(logits.float(), maps, trust)
+                logits, described = student.both(batch.pixels.to(memory_format=torch.channels_last))
+            found = losses(logits.float(), batch.maps, batch.trust)
+            features = ((described.float() - batch.described) ** 2).mean(1, keepdim=True)
+            found = torch.cat([found, (features * batch.seen).mean()[None]])
             optimiser.zero_grad()
             (found * counts).sum().backward()
             torch.nn.utils.clip_grad_norm_(student.parameters(), 5.0)
