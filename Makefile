@@ -32,7 +32,7 @@ test: lint ## lint, types, tests, doctests, and the C++ under sanitizers
 	$(BIN)/python -m pytest
 
 vision: $(VENV)/.dev $(VENV)/.vit $(VENV)/.lmms ## the tests that need PyTorch; TORCH=torch==VERSION chooses which
-	$(BIN)/python -m pytest tests/test_evaluation_encoders.py tests/test_evaluation_vision.py tests/test_evaluation_harnesses.py
+	$(BIN)/python -m pytest tests/test_importance_attention.py tests/test_importance_student.py tests/test_evaluation_encoders.py tests/test_evaluation_vision.py tests/test_evaluation_harnesses.py
 
 lint: $(VENV)/.dev ## ruff and mypy
 	$(BIN)/ruff check .
@@ -46,9 +46,9 @@ format: $(VENV)/.dev ## let ruff mend what it can
 # SAVE=--save writes the figures to benchmarks/results. Word recall ends with 2 where Tesseract or the evaluation data are
 # absent, and says so; the other benchmarks stand without it.
 bench: $(VENV)/.bench ## the benchmarks; SAVE=--save keeps their figures
-	for name in kernels resize fold shrink imports encode; do $(BIN)/python benchmarks/$$name.py $(SAVE) || exit; done
+	for name in kernels resize fold carve shrink imports encode; do $(BIN)/python benchmarks/$$name.py $(SAVE) || exit; done
 	for set in pdf kinds; do $(BIN)/python benchmarks/recall.py --set $$set $(SAVE) || test $$? -eq 2 || exit; done
-	for name in filters legibility prune; do $(BIN)/python benchmarks/$$name.py $(SAVE) || test $$? -eq 2 || exit; done
+	for name in filters legibility prune importance saliency tile_company; do $(BIN)/python benchmarks/$$name.py $(SAVE) || test $$? -eq 2 || exit; done
 
 # Ends with 2 where there are no evaluation data, and says so.
 evaluate: $(VENV)/.bench ## what operators cost in answers, on all evaluation data; QUICK=--quick takes a first look

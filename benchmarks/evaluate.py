@@ -1,6 +1,6 @@
 """What every operator costs in answers, by kind of picture, beside a plain resize at equal tokens.
 
-Run: python benchmarks/evaluate.py [--quick] [--save] [--data DIR] [--cache DIR] [--html FILE] [--workers N]
+Run: python benchmarks/evaluate.py [--quick] [--run NAME] [--save] [--data DIR] [--cache DIR] [--html FILE]
 
 It is `pixtrim evaluate` on all of the evaluation data with the options in `RUNS`, for photos also on those that
 benchmarks/scenes.py writes words on. Measures that are registered take part by themselves. --quick takes five pictures
@@ -18,15 +18,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import scenes
-from common import ROOT, SHARED_DATA, Record, arguments, give_up, heading, save, table
+from common import RESULTS, ROOT, SHARED_DATA, Record, arguments, give_up, heading, save, table
 
 from pixtrim.cli import main as pixtrim
 from pixtrim.cli.show import INTERRUPTED
 
 SCENES = ROOT / "benchmarks" / ".cache" / "scenes"
-MOST_SCENES = 32
+MOST_SCENES = 24
 PLUGIN = "importance_operators"
-SOURCES = ("gradient", "spectral", "text", "saliency", "both", "attention")
+SOURCES = ("gradient", "text", "saliency", "both", "attention")
 MODEL = "claude-opus-4-7"  # takes nearly every picture whole, and bills small ones by their size, too
 RUNS = {
     # All measures that need no endpoint.
@@ -36,9 +36,8 @@ RUNS = {
         *[f"icdar:{SCENES}", "--kind", "photo", "video frame", "scene text"],
         *["--plugin", str(ROOT / "benchmarks" / f"{PLUGIN}.py")],
         *("--operator", "auto", *(f"{operator}-{source}" for operator in ("warp", "carve") for source in SOURCES)),
-        *("--metric", "label-agreement", "label-agreement-self", "embedding-cosine", "patch-cosine"),
-        *("detection-recall", "detection-recall-self", "saliency-mass", "saliency-scale"),
-        *("word-recall-rapidocr", "character-recall-rapidocr", "--budget", "70%", "50%", "30%"),
+        *["--metric", "label-agreement", "embedding-cosine", "patch-cosine", "detection-recall-self"],
+        *["saliency-mass", "saliency-scale", "word-recall-tesseract", "--budget", "70%", "50%", "30%"],
     ],
     # Where screens begin to lose their parts.
     "evaluate-screens": [
@@ -71,7 +70,7 @@ def evaluated(options: argparse.Namespace, *words: str) -> Record:
             "--cache",
             str(options.cache),
         ]
-        command += ["--encoder", str(weights / ENCODER), "--detector", str(weights / DETECTOR), *words]
+        command += ["--encoder", str(weights / ENCODER), "--detector", str(weights / DETECTOR)]
         if options.workers:
             command += ["--workers", str(options.workers)]
         started = time.perf_counter()
@@ -83,8 +82,21 @@ def evaluated(options: argparse.Namespace, *words: str) -> Record:
     return found
 
 
-def about(found: Record, options: argparse.Namespace) -> Record:
+def summaries(name: str, found: Record, kinds: list[str] | None) -> list[Record]:
+    """Return the rows to save: those of the run, and those that were saved before of kinds that it had not."""
+    rows: list[Record] = found["summaries"]
+    if not kinds:
+        return rows
+    before = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["figures"]
+    return [row for row in before if row["kind"] not in kinds] + rows
+
+
+def about(name: str, found: Record, options: argparse.Namespace) -> Record:
     """Return what a run says beside its figures."""
+    if options.kind:  # what was said of the others holds for them
+        before = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+        kept = {key: before[key] for key in before if key not in ("command", "machine", "figures", "versions")}
+        return kept | {"anew": {"kinds": options.kind, "versions": found["versions"]}, "versions": before["versions"]}
     pictures = {record["sample"]: record["kind"] for record in found["records"]}
     groups = {(record["kind"], record["group"]) for record in found["records"]}
     faults = [
@@ -123,6 +135,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=SHARED_DATA, help="folder of the evaluation data")
     parser.add_argument("--quick", action="store_true", help="five pictures of each kind, one budget, one OCR engine")
     parser.add_argument("--cache", type=Path, default=CACHE, help="where results are kept; a new folder times all anew")
+    parser.add_argument("--run", choices=RUNS, action="append", help="only this run; may be repeated (default: all)")
+    parser.add_argument(
+        "--kind", action="append", help="only this kind of pictures; --save leaves the rows of the others as they are"
+    )
     parser.add_argument("--html", type=Path, help="write a report of the first run, as well")
     parser.add_argument("--workers", type=int, help="processes (default: one per processor)")
     options = parser.parse_args()
@@ -133,15 +149,20 @@ def main() -> None:
     heading()
     scenes.main([str(SCENES), "--data", str(options.data), "--most", str(MOST_SCENES)])
     fresh = not options.cache.exists()
+    kinds = ["--kind", *options.kind] if options.kind else []
     report = ["--html", str(options.html)] if options.html else []
     runs = {"evaluate": ["--quick", "--operator", "fold", "warp", "auto"]} if options.quick else RUNS
-    found = {name: evaluated(options, *words, *(report if name == "evaluate" else [])) for name, words in runs.items()}
+    runs = {name: words for name, words in runs.items() if not options.run or name in options.run}
+    found = {
+        name: evaluated(options, *words, *kinds, *(report if name == "evaluate" else []))
+        for name, words in runs.items()
+    }
     for name, result in found.items():
         print(f"\n{name}: {result['elapsed']} s\n")
         table(verdicts(result))
         if options.save:
-            save(name, result["summaries"], lines=True, **about(result, options))
-    if options.save and fresh:  # otherwise most results were there already
+            save(name, summaries(name, result, options.kind), lines=True, **about(name, result, options))
+    if options.save and fresh and not options.run and not options.kind:  # otherwise most results were there already
         save("evaluate-time", [{"run": name, "seconds": result["elapsed"]} for name, result in found.items()])
     if any(result["faults"] for result in found.values()):
         sys.exit("faults of operators were found: what these score says nothing")

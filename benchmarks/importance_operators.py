@@ -2,8 +2,8 @@
 
     pixtrim evaluate photos/ --model qwen3-vl --plugin benchmarks/importance_operators.py --operator warp-text
 
-benchmarks/evaluate.py takes it for its run on photos. "attention" is that of the last block of DeiT-Tiny, from the
-evaluation data; without them there is none.
+benchmarks/evaluate.py takes it for its run on photos. "attention" is that of the third block from the end of DeiT-Tiny,
+from the evaluation data; without them there is none.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ from pixtrim.evaluation.reducers import register, shrunk
 WEIGHTS = Path(__file__).resolve().parents[2] / "shared" / "data" / "weights" / "deit_tiny_fp16.npz"
 SOURCES = {
     "gradient": "gradient",
-    "spectral": "spectral_residual",
     "text": "text",
     "saliency": "saliency",
     "both": "text+saliency",
 }
 if WEIGHTS.is_file():
-    SOURCES["attention"] = f"attention:{WEIGHTS}"
+    SOURCES["attention"] = f"attention:{WEIGHTS}?layers=-3"
 
 for operator in ("warp", "carve"):
     for name, source in SOURCES.items():

@@ -213,6 +213,24 @@ def shrink() -> str:
     return markdown(header, ([shown(row[key], 1) for key in keys] for row in results("shrink")))
 
 
+def carve() -> str:
+    keys = ("from", "to", "what", "ms", "target", "ratio", "MB")
+    header = ("from", "to", "what", "ms", "target", "times a gradient carve", "peak MB beside the picture")
+    return markdown(
+        header, (["" if row[key] is None else shown(row[key], 1) for key in keys] for row in results("carve"))
+    )
+
+
+def tile_company() -> str:
+    header = ("measure", "way", "mean", "95% interval", "least", "less plain resize", "its interval")
+    lines = []
+    for row in sorted(results("tile-company"), key=lambda row: row["measure"]):
+        own, other = (f"{row[f'{part}low']:.3f} to {row[f'{part}high']:.3f}" for part in ("", "difference_"))
+        figures = [shown(row[key]) for key in ("mean", "least", "difference")]
+        lines.append((row["measure"], row["way"], figures[0], own, *figures[1:], other))
+    return markdown(header, lines)
+
+
 def prune_kinds() -> str:
     selectors = ("raster", "serpentine", "pred_2d", "pred_near", "unique")
     header = ("kind", "pictures", "fit", "tokens", *selectors, "hidden by pred_near", "hidden by unique")
@@ -321,6 +339,7 @@ READ = tuple(f"word-recall-{engine}{truth}" for truth in ("", "-self") for engin
 PARTS, LABELS = ("element-recall", "click-accuracy"), ("element-text-tesseract", "element-text-rapidocr")
 SEEN = ("object-ssim", "saliency-scale", "detection-recall-yolox-nano-self")
 ENCODED = tuple(f"{measure}-deit-tiny-fp16" for measure in ("label-agreement", "embedding-cosine", "patch-cosine"))
+GUIDED = ("word-recall-tesseract", "saliency-scale", "detection-recall-yolox-nano-self", *ENCODED)
 PUBLISHED = ("pixel-cosine", "embedding-cosine-deit-tiny-fp16", "patch-cosine-deit-tiny-fp16")
 
 TABLES = {
@@ -333,6 +352,9 @@ TABLES = {
     "evaluate-ssim": partial(evaluated, "evaluate", "ssim"),
     "evaluate-kept": partial(evaluated, "evaluate", "kept-ratio"),
     "evaluate-published": partial(evaluated, "evaluate-published", *PUBLISHED),
+    "importance-photos": partial(evaluated, "evaluate-photos", *GUIDED),
+    "tile-company": tile_company,
+    "carve": carve,
     "prune-kinds": prune_kinds,
     "prune-thresholds": prune_thresholds,
     "prune-sequences": prune_sequences,

@@ -9,7 +9,7 @@ import numpy as np
 from pixtrim.coordinates import CoordinateMap
 from pixtrim.errors import UsageError
 from pixtrim.operators import fold
-from pixtrim.operators.carve import MOST_IMPORTANT, carve
+from pixtrim.operators.carve import DEFAULT_STRENGTH, MOST_IMPORTANT, carve
 from pixtrim.operators.crop import crop
 from pixtrim.operators.resize import resize
 from pixtrim.operators.warp import warp
@@ -25,7 +25,7 @@ PLAIN: Final = frozenset({"resize", "fold"})
 
 SEAM_EDGES: Final = 12.0
 SEAM_SHARE: Final = 0.6
-"""The most that a seam may cost per pixel: edges, in levels, and this share of what the picture's pixels weigh on average.
+"""The most that a seam may cost per pixel: edges, in levels, and a share of what the picture's pixels weigh on average.
 
 From there on seams cut into content, and the rest is left to a warp.
 """
@@ -105,7 +105,8 @@ def carved(task: Task, part: Part) -> Part:
         importance,
         energy="forward",
         protect=part.protected(task.protect),
-        max_energy=SEAM_EDGES + SEAM_SHARE * MOST_IMPORTANT * float(importance.mean(dtype=np.float64)),
+        max_energy=SEAM_EDGES
+        + SEAM_SHARE * DEFAULT_STRENGTH * MOST_IMPORTANT * float(importance.mean(dtype=np.float64)),
         threads=task.threads,
     )
     if found.size != part.size:
