@@ -42,7 +42,7 @@ def report(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
 
 def test_a_heat_map_and_the_map_itself(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = report(capsys, "importance", "photo.png", "--source", "gradient", "--array")
-    assert (found["picture"], found["array"]) == ("photo.png.importance.png", "photo.png.importance.npy")
+    assert (found["picture"], found["array"]) == ("photo.importance.png", "photo.importance.npy")
     assert (found["width"], found["height"], found["source"]) == (*SIZE, "gradient")
     importance = np.load(found["array"])
     assert (importance.dtype, importance.shape) == (np.float32, SIZE[::-1])

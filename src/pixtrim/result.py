@@ -216,10 +216,10 @@ class Shrunk:
                 return heat_map(self.original, self.importance, title=title)
             return faded(self.original, self.importance, share=0.5, title=title)
         if kind == "seams":
-            order, axis_of = removed_by(self.coordinates)
+            order, direction = removed_by(self.coordinates)
             if not order.any():
                 raise UsageError(f"no seams were taken out ({self.report.operator}): carve it")
-            return seams_picture(self.original, order, axis_of, title=self.report.input)
+            return seams_picture(self.original, order, direction, title=self.report.input)
         draw = before_after if kind == "sheet" else warp_grid
         return draw(
             self.original,

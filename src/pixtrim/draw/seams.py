@@ -96,7 +96,7 @@ def seams_picture(
     return image
 
 
-def removed_by(coordinates: CoordinateMap) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+def removed_by(coordinates: CoordinateMap) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
     """Return the pixels of the original that the seams of a map took out, as `seams_picture` takes them.
 
     Parameters
@@ -109,7 +109,7 @@ def removed_by(coordinates: CoordinateMap) -> tuple[NDArray[np.int32], NDArray[n
     order : ndarray
         int32 (H, W): 0 for pixels that no seam took, else the number of the stage of seams, from 1 on.
     direction : ndarray
-        bool (H, W): whether the seam was horizontal.
+        uint8 (H, W): 0 for those that no seam took, 1 for vertical seams, 2 for horizontal ones.
 
     Examples
     --------
@@ -120,13 +120,13 @@ def removed_by(coordinates: CoordinateMap) -> tuple[NDArray[np.int32], NDArray[n
     """
     width, height = coordinates.original_size
     places = np.arange(height * width).reshape(height, width)
-    order, direction = np.zeros(height * width, np.int32), np.zeros(height * width, np.bool_)
+    order, direction = np.zeros(height * width, np.int32), np.zeros(height * width, np.uint8)
     number = 0
     for stage in coordinates.stages:
         if isinstance(stage, SeamStage):
             number += 1
             gone = places[stage.removed]
-            order[gone], direction[gone] = number, stage.axis == "y"
+            order[gone], direction[gone] = number, 2 if stage.axis == "y" else 1
         places = stage.map_mask(places, "reduced")
     return order.reshape(height, width), direction.reshape(height, width)
 
