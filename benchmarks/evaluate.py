@@ -33,7 +33,7 @@ RUNS = {
     "evaluate": ["--operator", "fold", "auto", "--budget", "25%", "50%", "75%"],
     # What needs importance, with each source of it: all that networks see of photos, and the words in scenes.
     "evaluate-photos": [
-        *[f"icdar:{SCENES}", "--kind", "photo", "video frame", "scene text"],
+        *[f"icdar:{SCENES}", "--kind", "photo", "scene text", "--limit", "40"],
         *["--plugin", str(ROOT / "benchmarks" / f"{PLUGIN}.py")],
         *("--operator", "auto", *(f"{operator}-{source}" for operator in ("warp", "carve") for source in SOURCES)),
         *["--metric", "label-agreement", "embedding-cosine", "patch-cosine", "detection-recall-self"],
@@ -59,18 +59,9 @@ def evaluated(options: argparse.Namespace, *words: str) -> Record:
     weights = options.data / "weights"
     with TemporaryDirectory() as folder:
         file = Path(folder) / "result.json"
-        command = [
-            "evaluate",
-            str(options.data),
-            f"icdar:{SCENES}",
-            "--model",
-            MODEL,
-            "--json",
-            str(file),
-            "--cache",
-            str(options.cache),
-        ]
+        command = ["evaluate", str(options.data), *words, "--model", MODEL, "--json", str(file)]
         command += ["--encoder", str(weights / ENCODER), "--detector", str(weights / DETECTOR)]
+        command += ["--cache", str(options.cache)]
         if options.workers:
             command += ["--workers", str(options.workers)]
         started = time.perf_counter()

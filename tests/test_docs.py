@@ -93,6 +93,11 @@ def test_the_json_is_as_documented(
         "shrink": [
             *records("shrink", "a.png", "-m", "gpt-5.5", "-b", "50%", "--map", "--preview"),
             *records("shrink", "a.png", "-m", "qwen3-vl", "-o", "b.png"),
+            *records("shrink", "a.png", "-m", "gpt-5.5", "-b", "50%", "--operator", "warp", "-o", "w.png"),
+        ],
+        "importance": [
+            *records("importance", "a.png", "--array"),
+            *records("importance", "a.png", "--faded", "50%", "-o", "f.png"),
         ],
         "prune": [
             *records("prune", "a.png", "--indices", "--preview", "-o", "plans"),
