@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 from pixtrim import shrink
 from pixtrim.coordinates import CoordinateMap
@@ -169,3 +170,33 @@ def test_bad_crops_are_refused(change: dict[str, Any], message: str) -> None:
     given: dict[str, Any] = {"importance": IMPORTANCE, **change}
     with pytest.raises(UsageError, match=re.escape(message)):
         crop(PHOTO, given.pop("importance"), **given)
+
+
+# --- auto ----------------------------------------------------------------------------------------------------------
+
+
+def signs() -> np.ndarray:
+    """The photo with words over a good part of it."""
+    image = Image.fromarray(PHOTO)
+    draw = ImageDraw.Draw(image)
+    font = ImageFont.load_default(40)
+    for row, words in enumerate(("HARBOUR MUSEUM", "open every day", "from nine to five")):
+        draw.rectangle((60, 60 + 80 * row, 460, 130 + 80 * row), (250, 246, 235))
+        draw.text((76, 68 + 80 * row), words, (20, 20, 24), font)
+    return np.asarray(image).copy()
+
+
+def test_auto_warps_photos_with_words_where_much_has_to_go() -> None:
+    pixels = signs()
+    shrunk = shrink(pixels, MODEL, "30%")
+    assert (shrunk.report.kind, shrunk.report.operator, shrunk.report.importance) == ("photo", "warp", "text")
+    plain = shrink(pixels, MODEL, "30%", "resize")
+    even, kept = (one.coordinates.to_reduced(boxes=[60, 60, 460, 290]) for one in (plain, shrunk))
+    assert (kept[2] - kept[0]) * (kept[3] - kept[1]) > 1.3 * (even[2] - even[0]) * (even[3] - even[1])
+    assert shrink(pixels, MODEL, "30%", importance=IMPORTANCE).report.importance == "array"
+
+
+def test_auto_resizes_all_other_photos() -> None:
+    assert shrink(PHOTO, MODEL, "30%").report.operator == "resize"
+    assert shrink(signs(), MODEL, "80%").report.operator == "resize"
+    assert shrink(signs(), MODEL, "30%", computer_use=True).report.operator == "resize"

@@ -23,8 +23,14 @@ LEGIBLE: Final = 0.8  # a scale that words stay legible at
 
 
 def choose(task: Task, inspection: Inspection) -> str:
-    """Return the last step: ``"warp"`` for photos with words where the reduction is large, else ``"resize"``."""
+    """Return the last step: ``"warp"`` for photos with words where the reduction is large, else ``"resize"``.
+
+    A warp goes by the words, if the caller named no source: so it won, where all that matters won less.
+    """
     if inspection.kind != "photo" or task.scale(*task.size) > LEGIBLE:
         return "resize"
     found = importance_of(task.pixels, "text")
-    return "warp" if np.count_nonzero(found > SURE) >= WORDS * found.size else "resize"
+    if np.count_nonzero(found > SURE) < WORDS * found.size:
+        return "resize"
+    task.guide.prefer("text", found)
+    return "warp"

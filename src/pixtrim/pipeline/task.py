@@ -51,6 +51,12 @@ class Guide:
             return self.source
         return "array" if isinstance(self.source, np.ndarray) else getattr(self.source, "__name__", "callable")
 
+    def prefer(self, source: str, importance: Importance) -> None:
+        """Go by this map from now on, unless the caller named a source."""
+        if isinstance(self.source, str) and self.source == DEFAULT_IMPORTANCE:
+            self.source = source
+            self.__dict__["importance"] = importance
+
     @property
     def used(self) -> bool:
         """Whether anybody asked."""
