@@ -229,7 +229,7 @@ def test_all_operators_and_measures_that_can_run_are_the_default(
     code, out, err = shown(capsys, *WORDS[:5], "--quick", "--limit", "2", "--workers", "1", "--json")
     assert code == 3
     run = Run.from_dict(json.loads(out))
-    assert set(run.reducers) == {"resize", "fold", "auto", "cli_shifted", "cli_blurred", "cli_greedy"}
+    assert set(run.reducers) == {"resize", "fold", "warp", "carve", "auto", "cli_shifted", "cli_blurred", "cli_greedy"}
     assert run.budgets == ("50%",)
     assert set(run.measures) == {"cli-detail", "cli-slow"}
     assert "left out: cli-lacking (needs a clock: pip install clock)" in err

@@ -275,7 +275,7 @@ def snapshot() -> dict[str, bytes]:
         (["a.png", "-m", MODEL, "--budget", "0"], "budget"),
         (["a.png", "-m", MODEL, "--budget", "101%"], "101%"),
         (["a.png", "-m", MODEL, "--detail", "high"], "detail"),
-        (["a.png", "-m", MODEL, "--operator", "carve"], "carve"),
+        (["a.png", "-m", MODEL, "--operator", "seams"], "seams"),
         (["a.png", "-m", MODEL, "--protect", "1,2,3"], "x0,y0,x1,y1"),
         (["a.png", "-m", MODEL, "--protect", "9,9,3,12"], "empty"),
         (["a.png", "-m", MODEL, "--dpi", "nan"], "dpi"),

@@ -335,7 +335,7 @@ def test_ctrl_c_ends_a_run_with_what_it_has(parts: ModuleType, tmp_path: Path, w
         ({"budgets": ["fit"]}, "'fit'"),
         ({"budgets": ["120%"]}, "120%"),
         ({"budgets": [0]}, "budget"),
-        ({"reducers": ["carve"]}, "carve"),
+        ({"reducers": ["seams"]}, "seams"),
         ({"measures": []}, "no measure"),
         ({"measures": ["toy-nothing"]}, "toy-nothing"),
         ({"workers": -1}, "workers is -1"),
