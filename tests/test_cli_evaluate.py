@@ -322,7 +322,7 @@ def _has(module: str) -> bool:
         (["pages", "pages", "-m", MODEL], "given twice"),
         (["pages", "-m", MODEL, "-b", "fit"], "'fit'"),
         (["pages", "-m", MODEL, "-b", "150%"], "150%"),
-        (["pages", "-m", MODEL, "--operator", "carve"], "carve"),
+        (["pages", "-m", MODEL, "--operator", "seams"], "seams"),
         (["pages", "-m", MODEL, "--metric", "beauty"], "beauty"),
         (["pages", "-m", MODEL, "--plugin", "gone.py"], "gone.py is not there"),
         (["pages", "-m", MODEL, "--plugin", "nowhere_at_all"], "nowhere_at_all cannot be imported"),
