@@ -67,7 +67,7 @@ def check(shrunk: Shrunk) -> None:
     assert report.tokens_after <= report.tokens_before
     if report.budget is not None and rule.saves_by_pixels(report.detail):
         assert report.tokens_after <= report.budget
-    assert report.operator in ("fold", "resize", "none")
+    assert report.operator in ("fold", "resize", "warp", "none")
     assert shrunk.unchanged == (report.operator == "none")
     if shrunk.unchanged:
         np.testing.assert_array_equal(image, shrunk.original)

@@ -15,10 +15,11 @@ from pixtrim.importance import importance_of
 from pixtrim.inspection import Inspection
 from pixtrim.pipeline.task import Task
 
-__all__ = ["LEGIBLE", "SURE", "WORDS", "choose"]
+__all__ = ["ALL", "LEGIBLE", "SURE", "WORDS", "choose"]
 
 SURE: Final = 0.8  # importance by text from which a pixel counts as a part of a word
 WORDS: Final = 0.065  # share of such pixels from which there are words; above it are 9 of 10 scenes, and 2% of photos
+ALL: Final = 0.5  # share of such pixels from which on there is nothing left to give up, or it is a pattern
 LEGIBLE: Final = 0.8  # a scale that words stay legible at
 
 
@@ -30,7 +31,8 @@ def choose(task: Task, inspection: Inspection) -> str:
     if inspection.kind != "photo" or task.scale(*task.size) > LEGIBLE:
         return "resize"
     found = importance_of(task.pixels, "text")
-    if np.count_nonzero(found > SURE) < WORDS * found.size:
+    share = np.count_nonzero(found > SURE) / found.size
+    if not WORDS <= share <= ALL:
         return "resize"
     task.guide.prefer("text", found)
     return "warp"
