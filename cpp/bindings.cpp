@@ -17,6 +17,7 @@ namespace {
 using OutPixels = nb::ndarray<std::uint8_t, nb::shape<-1, -1, 3>, nb::c_contig, nb::device::cpu>;
 using Indices = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Fixed = nb::ndarray<const std::int16_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Values = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Words = nb::ndarray<const std::uint64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
 nb::tuple change_bits(nb::handle object, long long threshold, long long threads, const char* level) {
@@ -197,6 +198,26 @@ nb::object resample(nb::handle object, nb::handle row_starts, nb::handle row_wei
     return array_from(std::move(out), height, width, 3);
 }
 
+nb::tuple marginals(nb::handle object, const char* level) {
+    const auto values = array_of<Values>(object, "values", "a C-contiguous float32 array of shape (H, W)");
+    const Kernels& kernels = kernels_of(level);
+    const std::size_t height = values.shape(0), width = values.shape(1);
+    std::unique_ptr<std::int64_t[]> column_sums(new std::int64_t[width]), row_sums(new std::int64_t[height]);
+    std::unique_ptr<std::int32_t[]> column_peaks(new std::int32_t[width]), row_peaks(new std::int32_t[height]);
+    bool inside;
+    {
+        nb::gil_scoped_release release;
+        std::vector<std::uint32_t> parts(width);
+        std::vector<std::int32_t> row(width);
+        inside = kernels.marginals(values.data(), height, width,
+                                   {{column_sums.get(), column_peaks.get()}, {row_sums.get(), row_peaks.get()},
+                                    parts.data(), row.data()});
+    }
+    if (!inside) throw nb::value_error("values must be from 0 to 1");
+    return nb::make_tuple(array_from(std::move(column_sums), width), array_from(std::move(column_peaks), width),
+                          array_from(std::move(row_sums), height), array_from(std::move(row_peaks), height));
+}
+
 nb::tuple level_names() {
     nb::list names;
     for (const Kernels& kernels : levels()) names.append(kernels.level);
@@ -220,6 +241,8 @@ NB_MODULE(_native, module) {
     module.def("resample", &pixtrim::resample, "pixels"_a.none(), "row_starts"_a.none(), "row_weights"_a.none(),
                "column_starts"_a.none(), "column_weights"_a.none(), "threads"_a = 1, nb::kw_only(), "level"_a = "",
                "As pixtrim.kernels.reference.resample.");
+    module.def("marginals", &pixtrim::marginals, "values"_a.none(), nb::kw_only(), "level"_a = "",
+               "As pixtrim.kernels.reference.marginals.");
     pixtrim::bind_tokens(module);
     pixtrim::bind_seams(module);
 }

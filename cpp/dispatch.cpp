@@ -16,7 +16,7 @@
     Kernels {                                                                                                        \
         #level, level::change_bits, level::row_counts, level::column_counts, level::gather, level::resample,         \
             level::match_blocks, level::predict, level::landmarks, level::luma, level::find_seams,                   \
-            level::kept_lengths, level::drop_seams, level::transpose                                                 \
+            level::kept_lengths, level::drop_seams, level::transpose, level::marginals                               \
     }
 
 namespace pixtrim {

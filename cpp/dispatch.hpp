@@ -25,6 +25,7 @@ struct Kernels {
     decltype(&baseline::kept_lengths) kept_lengths;
     decltype(&baseline::drop_seams) drop_seams;
     decltype(&baseline::transpose) transpose;
+    decltype(&baseline::marginals) marginals;
 };
 
 /// The levels that this machine runs, from the narrowest ("baseline") to the widest; looked up once.

@@ -41,6 +41,9 @@ void predict(Tokens tokens, Selector selector, Tolerance tolerance, Notes notes,
 /// must be room for a window at each pixel of the rows.
 std::size_t landmarks(Picture picture, std::uint64_t rarity, Rows rows, std::uint64_t* keys, Place* places);
 
+/// Writes the sums and the largest of the values, in units of 2^-16, of each column and row; returns whether all are in [0, 1].
+bool marginals(const float* values, std::size_t height, std::size_t width, Marginals out);
+
 /// Writes the luma of `rows`.
 void luma(Picture picture, Rows rows, std::uint8_t* levels);
 

@@ -81,6 +81,19 @@ struct Tolerance {
     std::uint64_t limit;
 };
 
+/// For each line of an axis, the sum of its values and the largest of them.
+struct Lines {
+    std::int64_t* sums;
+    std::int32_t* peaks;
+};
+
+/// Where the marginals of a map go; `parts` and `row` are memory for as many values as a row has.
+struct Marginals {
+    Lines columns, rows;
+    std::uint32_t* parts;
+    std::int32_t* row;
+};
+
 constexpr std::size_t kMaxSide = 1024;  // pixels of a block
 
 /// A picture in tokens of height x width pixels, in `rows` rows of `columns`, and a reference picture, from which a token can be

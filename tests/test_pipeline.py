@@ -243,7 +243,7 @@ def test_a_photo_is_resized() -> None:
 
 def test_what_does_not_fold_is_resized() -> None:
     busy = np.kron(np.random.default_rng(2).integers(0, 2, (300, 400, 1), np.uint8) * 255, np.ones((2, 2, 3), np.uint8))
-    shrunk = shrink(busy, "claude-opus-4-7", 0.5, computer_use=True)  # or its rows, like lines of letters, are warped
+    shrunk = shrink(busy, "claude-opus-4-7", 0.5)
     check(shrunk)
     assert shrunk.report.operator == "resize"
 

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <random>
 #include <vector>
@@ -95,6 +96,34 @@ void check_counts(const Kernels& kernels, const Case& c, const Words& words) {
         }
         expect(rows == rows_expected, "row_counts", kernels.level, c);
         expect(columns == columns_expected, "column_counts", kernels.level, c);
+    }
+}
+
+void check_marginals(const Kernels& kernels, const Case& c) {
+    std::vector<float> values(c.height * c.width);
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(c.pixels[i]) / 255.0f;
+    std::vector<std::int64_t> sums(c.width + c.height), sums_expected(sums.size());
+    std::vector<std::int32_t> peaks(c.width + c.height, -1), peaks_expected(peaks.size());
+    std::vector<std::uint32_t> parts(c.width);
+    std::vector<std::int32_t> row(c.width);
+    const auto run = [&] {
+        return kernels.marginals(values.data(), c.height, c.width,
+                                 {{sums.data(), peaks.data()}, {sums.data() + c.width, peaks.data() + c.width},
+                                  parts.data(), row.data()});
+    };
+    for (std::size_t y = 0; y < c.height; ++y) {
+        for (std::size_t x = 0; x < c.width; ++x) {
+            const auto value = static_cast<std::int32_t>(values[y * c.width + x] * 65536.0f + 0.5f);
+            for (std::size_t line : {x, c.width + y}) {
+                sums_expected[line] += value;
+                peaks_expected[line] = std::max(peaks_expected[line], value);
+            }
+        }
+    }
+    expect(run() && sums == sums_expected && peaks == peaks_expected, "marginals", kernels.level, c);
+    for (float wrong : {-1e-9f, 1.0001f, 1e30f, std::numeric_limits<float>::quiet_NaN()}) {
+        values[random_below(values.size())] = wrong;
+        expect(!run(), "marginals", kernels.level, c);
     }
 }
 
@@ -388,6 +417,7 @@ void check(const Case& c) {
         check_collision(kernels);
         check_landmarks(kernels, thinned_out(c));
         check_seams(kernels, c);
+        check_marginals(kernels, c);
     }
 }
 

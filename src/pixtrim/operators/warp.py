@@ -32,6 +32,8 @@ BLUR: Final = 1.0  # stretches: the standard deviation by which a profile is smo
 PEAK: Final = 0.5  # what the most important place of a line counts beside the mean of the line
 FINE: Final = 1024  # parts of a pixel that knots are rounded to: no machine's last bits of a sum show in a result
 SHARPNESS: Final = 1.5  # the power of the weights: above 1, as large areas of middling importance would take it all
+MARGINAL_ONE: Final = 65536  # of the marginals' units
+OUTSIDE: Final = "{} has values outside of 0 to 1: scale it to that range"
 FLOOR: Final = 0.05  # what a line without anything important weighs, of the most important one
 
 
@@ -130,7 +132,7 @@ def warp(
         raise UsageError(f"least is {least!r}: give a share above 0 and up to 1 of the scale of a plain resize")
     if filter not in FILTERS:
         raise UsageError(f"filter must be one of {', '.join(FILTERS)}, got {filter!r}")
-    check_map("importance", importance, np.float32, (height, width))
+    check_map("importance", importance, np.float32, (height, width), values=False)  # `profiles` looks at them
     if protect is not None:
         check_map("protect", protect, np.bool_, (height, width))
     across, down = profiles(importance)
@@ -154,10 +156,19 @@ def profiles(importance: Importance) -> tuple[Floats, Floats]:
     -------
     columns, rows : ndarray
         float64 (W,) and (H,). The mean alone would overlook what is small, the largest value what is wide.
+
+    Raises
+    ------
+    UsageError
+        If a value is outside of [0, 1].
     """
-    columns, rows = (
-        (1 - PEAK) * importance.mean(axis=axis, dtype=np.float64) + PEAK * importance.max(axis=axis) for axis in (0, 1)
-    )
+    try:
+        column_sums, column_peaks, row_sums, row_peaks = kernels.marginals(np.ascontiguousarray(importance))
+    except ValueError:
+        raise UsageError(OUTSIDE.format("importance")) from None
+    height, width = importance.shape
+    columns = ((1 - PEAK) / height * column_sums + PEAK * column_peaks) / MARGINAL_ONE
+    rows = ((1 - PEAK) / width * row_sums + PEAK * row_peaks) / MARGINAL_ONE
     return columns, rows
 
 
@@ -201,15 +212,10 @@ def warped_axis(profile: Floats, new_size: int, least: float = DEFAULT_LEAST, pr
 
 def _filled(weights: Floats, lengths: NDArray[np.int64], low: Floats, total: float) -> Floats:
     """Return scales within `low` and 1, else in proportion to the weights, of which the lengths add up to the total."""
-    # At factor 0 all are at their lower bounds, at the largest one all are 1; what they add up to rises in between.
-    begin, end = 0.0, float(1 / weights.min())
-    for _ in range(60):
-        middle = (begin + end) / 2
-        if np.clip(middle * weights, low, 1).dot(lengths) < total:
-            begin = middle
-        else:
-            end = middle
-    scales: Floats = np.clip(end * weights, low, 1)
+    # What they add up to rises with the factor, on straight lines between the factors at which one meets a bound.
+    factors = np.sort(np.concatenate([low / weights, 1 / weights]))
+    totals = (np.clip(factors[:, None] * weights, low, 1) * lengths).sum(axis=1)
+    scales: Floats = np.clip(np.interp(total, totals, factors) * weights, low, 1)
     return scales
 
 
@@ -221,11 +227,11 @@ def _blurred(values: Floats) -> Floats:
     return smooth
 
 
-def check_map(name: str, array: object, dtype: type, shape: tuple[int, int]) -> None:
-    """Check an array that has one value for each pixel: bool, or float32 in [0, 1]."""
+def check_map(name: str, array: object, dtype: type, shape: tuple[int, int], values: bool = True) -> None:
+    """Check an array that has one value for each pixel: bool, or float32, and the `values` to be in [0, 1]."""
     if isinstance(array, np.ndarray) and array.dtype == dtype and array.shape == shape:
-        if dtype is np.bool_ or (array.min() >= 0 and array.max() <= 1):  # not so with NaN, either
+        if dtype is np.bool_ or not values or (array.min() >= 0 and array.max() <= 1):  # not so with NaN, either
             return
-        raise UsageError(f"{name} has values outside of 0 to 1: scale it to that range")
+        raise UsageError(OUTSIDE.format(name))
     found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
     raise UsageError(f"{name} must be {np.dtype(dtype)} {shape}, one value for each pixel of the picture, got {found}")

@@ -11,15 +11,15 @@ from typing import Final
 
 import numpy as np
 
-from pixtrim.importance import importance_of
+from pixtrim.importance import confidence, importance_of
 from pixtrim.inspection import Inspection
 from pixtrim.pipeline.task import Task
 
-__all__ = ["ALL", "LEGIBLE", "SURE", "WORDS", "choose"]
+__all__ = ["CONFIDENT", "LEGIBLE", "SURE", "WORDS", "choose"]
 
 SURE: Final = 0.8  # importance by text from which a pixel counts as a part of a word
 WORDS: Final = 0.065  # share of such pixels from which there are words; above it are 9 of 10 scenes, and 2% of photos
-ALL: Final = 0.5  # share of such pixels from which on there is nothing left to give up, or it is a pattern
+CONFIDENT: Final = 0.6  # of the map of words, from which they stand somewhere, and are no texture all over
 LEGIBLE: Final = 0.8  # a scale that words stay legible at
 
 
@@ -31,8 +31,7 @@ def choose(task: Task, inspection: Inspection) -> str:
     if inspection.kind != "photo" or task.scale(*task.size) > LEGIBLE:
         return "resize"
     found = importance_of(task.pixels, "text")
-    share = np.count_nonzero(found > SURE) / found.size
-    if not WORDS <= share <= ALL:
+    if np.count_nonzero(found > SURE) < WORDS * found.size or confidence(found) < CONFIDENT:
         return "resize"
     task.guide.prefer("text", found)
     return "warp"

@@ -8,6 +8,7 @@ the bits past the width are zero.
 from __future__ import annotations
 
 from pixtrim.kernels.reference.landmarks import landmarks
+from pixtrim.kernels.reference.marginals import marginals
 from pixtrim.kernels.reference.pixels import change_bits, column_counts, gather, resample, row_counts
 from pixtrim.kernels.reference.seams import drop_seams, find_seams, luma, transpose
 from pixtrim.kernels.reference.tokens import match_blocks, predict
@@ -20,6 +21,7 @@ __all__ = [
     "gather",
     "landmarks",
     "luma",
+    "marginals",
     "match_blocks",
     "predict",
     "resample",
