@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from pixtrim import __version__
 from pixtrim.cli import evaluate, evaluate_options, inspect, models, prune, shrink_options, tokens, values
-from pixtrim.cli.options import add_loading, examples
+from pixtrim.cli.options import add_budget, add_inputs, add_loading, add_running, examples
 from pixtrim.cli.show import one_line
 from pixtrim.errors import UsageError
 
@@ -87,12 +87,7 @@ def _add_prune(commands: Any) -> ArgumentParser:
     )
     command.set_defaults(run=prune.run)
     add = command.add_argument
-    add(
-        "inputs",
-        nargs="+",
-        metavar="INPUT",
-        help="a file, a folder, a glob, a page (statement.pdf#page=3), or - for stdin",
-    )
+    add_inputs(command)
     add(
         "-m",
         "--model",
@@ -183,11 +178,7 @@ def _add_prune(commands: Any) -> ArgumentParser:
     )
     add("--indices", action="store_true", help="list the kept tokens in the JSON, as keep_indices")
     add_loading(command)
-    add("--workers", type=values.threads, metavar="N", help="pictures worked on at a time (default: one per processor)")
-    add("--overwrite", action="store_true", help="replace results that exist already")
-    add("-r", "--recursive", action="store_true", help="search the folders in a folder, too")
-    add("--json", action="store_true", help="print JSON Lines, one object for each input (docs/json.md)")
-    add("-q", "--quiet", action="store_true", help="print errors only")
+    add_running(command)
     return command
 
 
@@ -250,13 +241,7 @@ def _add_inspect(commands: Any) -> ArgumentParser:
     add = command.add_argument
     add("inputs", nargs="+", metavar="INPUT", help="a file, a folder, a glob, a page of a PDF, or - for stdin")
     add("-m", "--model", action="append", help=f"a model; may be repeated (default: {', '.join(inspect.USUAL)})")
-    add(
-        "-b",
-        "--budget",
-        type=values.checked(values.budget),
-        default="fit",
-        help="the budget of the advice (default: fit)",
-    )
+    add_budget(command, "the budget of the advice (default: fit)")
     add_loading(command)
     add("-r", "--recursive", action="store_true", help="search the folders in a folder, too")
     add("--json", action="store_true", help="print JSON Lines, one object for each picture (docs/json.md)")

@@ -6,7 +6,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from pixtrim.cli import importance, shrink, values
-from pixtrim.cli.options import add_loading, examples
+from pixtrim.cli.options import add_budget, add_inputs, add_loading, add_running, examples
 from pixtrim.cli.outputs import FORMATS
 
 __all__ = ["add_importance", "add_shrink"]
@@ -28,20 +28,12 @@ def add_shrink(commands: Any) -> ArgumentParser:
     )
     command.set_defaults(run=shrink.run)
     add = command.add_argument
-    add(
-        "inputs",
-        nargs="+",
-        metavar="INPUT",
-        help="a file, a folder, a glob, a page (statement.pdf#page=3), or - for stdin",
-    )
+    add_inputs(command)
     add("-m", "--model", required=True, help="the model that will look at the pictures; 'pixtrim models' lists them")
-    add(
-        "-b",
-        "--budget",
-        type=values.checked(values.budget),
-        default="fit",
-        help="tokens for each picture (800), a share of what it costs now (50%% or 0.5), or fit: pay for no pixel that "
-        "the model throws away (default: fit)",
+    add_budget(
+        command,
+        "tokens for each picture (800), a share of what it costs now (50%% or 0.5), or fit: pay for no pixel that the "
+        "model throws away (default: fit)",
     )
     add(
         "-o",
@@ -66,12 +58,6 @@ def add_shrink(commands: Any) -> ArgumentParser:
         choices=formats,
         help="the format of results (default: by the name after -o, or png; to stdout, the input's own bytes "
         "where nothing was saved)",
-    )
-    add(
-        "--workers",
-        type=values.threads,
-        metavar="N",
-        help="pictures worked on at a time (default: one for each processor)",
     )
     add("--threads", type=values.threads, default=1, metavar="N", help="threads for one picture (default: 1)")
     add("--prices", metavar="FILE", help="a TOML table of prices that goes before the built-in one")
@@ -98,10 +84,7 @@ def add_shrink(commands: Any) -> ArgumentParser:
         help="also write the coordinate map as JSON: a file, for several inputs a folder "
         "(default: NAME.map.json beside the result)",
     )
-    add("--overwrite", action="store_true", help="replace results that exist already")
-    add("-r", "--recursive", action="store_true", help="search the folders in a folder, too")
-    add("--json", action="store_true", help="print JSON Lines, one object for each input (docs/json.md)")
-    add("-q", "--quiet", action="store_true", help="print errors only")
+    add_running(command)
     return command
 
 
@@ -168,9 +151,5 @@ def add_importance(commands: Any) -> ArgumentParser:
     add("--array", action="store_true", help="also write the map beside it: float32 (H, W) in [0, 1], as NAME.npy")
     add("--list", action="store_true", help="list the sources")
     add_loading(command)
-    add("--workers", type=values.threads, metavar="N", help="pictures worked on at a time (default: one per processor)")
-    add("--overwrite", action="store_true", help="replace results that exist already")
-    add("-r", "--recursive", action="store_true", help="search the folders in a folder, too")
-    add("--json", action="store_true", help="print JSON Lines, one object for each picture (docs/json.md)")
-    add("-q", "--quiet", action="store_true", help="print errors only")
+    add_running(command, "picture")
     return command

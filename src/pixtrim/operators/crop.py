@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from pixtrim.coordinates import CoordinateMap
 from pixtrim.errors import UsageError
-from pixtrim.operators.resize import check_picture
-from pixtrim.operators.warp import check_map
+from pixtrim.operators.checks import check_map, check_picture
 
 __all__ = ["DEFAULT_SHARE", "Cropped", "crop"]
 

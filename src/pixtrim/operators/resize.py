@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import operator
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +10,11 @@ from numpy.typing import NDArray
 from pixtrim import kernels
 from pixtrim.errors import UsageError
 from pixtrim.kernels.filters import FILTERS, weights
+from pixtrim.operators.checks import check_picture, check_size, check_threads
 
-__all__ = ["DEFAULT_FILTER", "check_picture", "check_size", "check_threads", "resize"]
+__all__ = ["DEFAULT_FILTER", "resize"]
 
 DEFAULT_FILTER: Final = "bicubic"
-MAX_PIXELS: Final = 2**28  # of the result: 768 MiB
-MAX_THREADS: Final = 256
 
 
 def resize(
@@ -66,36 +64,3 @@ def resize(
         return pixels.copy()
     rows, columns = weights(height, new_height, filter), weights(width, new_width, filter)
     return kernels.resample(pixels, *rows, *columns, threads)
-
-
-def check_picture(pixels: Any) -> tuple[int, int]:
-    """Check a picture; return its height and width."""
-    known = isinstance(pixels, np.ndarray) and pixels.dtype == np.uint8 and pixels.flags.c_contiguous
-    if not known or pixels.ndim != 3 or pixels.shape[2] != 3:
-        what = [
-            type(pixels).__name__,
-            *(str(getattr(pixels, key)) for key in ("dtype", "shape") if hasattr(pixels, key)),
-        ]
-        raise UsageError(f"pixels must be a C-contiguous uint8 array of shape (H, W, 3), got {' '.join(what)}")
-    if pixels.size == 0:
-        raise UsageError(f"pixels must hold at least one pixel, got the shape {pixels.shape}")
-    return pixels.shape[0], pixels.shape[1]
-
-
-def check_threads(threads: Any) -> None:
-    """Check a number of threads."""
-    if not isinstance(threads, (int, np.integer)) or not 1 <= threads <= MAX_THREADS:
-        raise UsageError(f"threads must be a whole number from 1 to {MAX_THREADS}, got {threads!r}")
-
-
-def check_size(size: Any) -> tuple[int, int]:
-    """Check the size of a result; return its width and height."""
-    try:
-        width, height = map(operator.index, size)
-    except (TypeError, ValueError):
-        raise UsageError(f"size must be two whole numbers, the width and the height in pixels, got {size!r}") from None
-    if width < 1 or height < 1:
-        raise UsageError(f"size must be at least 1x1 pixels, got {width}x{height}")
-    if width * height > MAX_PIXELS:
-        raise UsageError(f"size must be at most {MAX_PIXELS} pixels in all, got {width}x{height}")
-    return width, height

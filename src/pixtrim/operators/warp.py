@@ -12,9 +12,9 @@ from pixtrim import kernels
 from pixtrim.coordinates import Axis, CoordinateMap
 from pixtrim.errors import UsageError
 from pixtrim.kernels.filters import FILTERS, warped_weights
-from pixtrim.operators.resize import check_picture, check_size, check_threads
+from pixtrim.operators.checks import OUTSIDE, check_map, check_picture, check_size, check_threads
 
-__all__ = ["DEFAULT_LEAST", "Warped", "check_map", "profiles", "warp", "warped_axis"]
+__all__ = ["DEFAULT_LEAST", "Warped", "profiles", "warp", "warped_axis"]
 
 Pixels = NDArray[np.uint8]
 Importance = NDArray[np.float32]
@@ -33,7 +33,6 @@ PEAK: Final = 0.5  # what the most important place of a line counts beside the m
 FINE: Final = 1024  # parts of a pixel that knots are rounded to: no machine's last bits of a sum show in a result
 SHARPNESS: Final = 1.5  # the power of the weights: above 1, as large areas of middling importance would take it all
 MARGINAL_ONE: Final = 65536  # of the marginals' units
-OUTSIDE: Final = "{} has values outside of 0 to 1: scale it to that range"
 FLOOR: Final = 0.05  # what a line without anything important weighs, of the most important one
 
 
@@ -45,18 +44,22 @@ class Warped:
     ----------
     image : ndarray
         uint8 (h, w, 3).
-    coordinates : CoordinateMap
-        Piecewise linear along each axis, and exact: the pixels are weighed by the same curves.
+    x, y : Axis
+        Where each column and each row went; the pixels are weighed by the same curves, so that this is exact.
     """
 
     image: Pixels
-    coordinates: CoordinateMap
+    x: Axis
+    y: Axis
+
+    @property
+    def coordinates(self) -> CoordinateMap:
+        """The map between the picture and the image, piecewise linear along each axis."""
+        return CoordinateMap.whole(self.x, self.y)
 
     def scales(self) -> tuple[float, float]:
         """Return the smallest and the largest local scale along either axis."""
-        (stage,) = self.coordinates.stages
-        (piece,) = stage.pieces  # type: ignore[attr-defined]
-        slopes = np.concatenate([np.diff(axis.reduced) / np.diff(axis.original) for axis in (piece.x, piece.y)])
+        slopes = np.concatenate([np.diff(axis.reduced) / np.diff(axis.original) for axis in (self.x, self.y)])
         return float(slopes.min()), float(slopes.max())
 
 
@@ -141,7 +144,7 @@ def warp(
     y = warped_axis(down, new_height, least, kept[1])
     columns = warped_weights(x.original, x.reduced, filter)
     rows = warped_weights(y.original, y.reduced, filter)
-    return Warped(kernels.resample(pixels, *rows, *columns, threads), CoordinateMap.whole(x, y))
+    return Warped(kernels.resample(pixels, *rows, *columns, threads), x, y)
 
 
 def profiles(importance: Importance) -> tuple[Floats, Floats]:
@@ -225,13 +228,3 @@ def _blurred(values: Floats) -> Floats:
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / BLUR) ** 2)
     smooth: Floats = np.convolve(np.pad(values, reach, mode="edge"), kernel / kernel.sum(), mode="valid")
     return smooth
-
-
-def check_map(name: str, array: object, dtype: type, shape: tuple[int, int], values: bool = True) -> None:
-    """Check an array that has one value for each pixel: bool, or float32, and the `values` to be in [0, 1]."""
-    if isinstance(array, np.ndarray) and array.dtype == dtype and array.shape == shape:
-        if dtype is np.bool_ or not values or (array.min() >= 0 and array.max() <= 1):  # not so with NaN, either
-            return
-        raise UsageError(OUTSIDE.format(name))
-    found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
-    raise UsageError(f"{name} must be {np.dtype(dtype)} {shape}, one value for each pixel of the picture, got {found}")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pixtrim.coordinates import CoordinateMap
-from pixtrim.importance import Source, confidence, importance_of, source_named
+from pixtrim.importance import Source, confidence, importance_of, protected, source_named
 from pixtrim.tokens import Rule, largest_size
 from pixtrim.tokens.budget import BudgetError
 
@@ -168,8 +168,4 @@ class Part:
         """The protected pixels of what is left of the original, if there are any."""
         if not len(boxes):
             return None
-        mask = np.zeros(self.image.shape[:2], np.bool_)
-        placed = self.coordinates.to_reduced(boxes=boxes.astype(np.float64))
-        for x0, y0, x1, y1 in np.concatenate([np.floor(placed[:, :2]), np.ceil(placed[:, 2:])], 1).astype(int).tolist():
-            mask[y0:y1, x0:x1] = True
-        return mask
+        return protected(self.coordinates.to_reduced(boxes=boxes.astype(np.float64)), self.size)

@@ -19,7 +19,7 @@ from pixtrim.operators.carve.search import (
     planes_of,
     settings_of,
 )
-from pixtrim.operators.resize import check_picture
+from pixtrim.operators.checks import check_picture
 
 __all__ = ["SeamOrder", "seam_order"]
 

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from pixtrim import kernels
 from pixtrim.errors import UsageError
 from pixtrim.operators.carve.carved import Batch, Carved, dropped
-from pixtrim.operators.resize import check_picture, check_size, check_threads
-from pixtrim.operators.warp import check_map
+from pixtrim.operators.checks import check_map, check_picture, check_size, check_threads
 
 __all__ = [
     "DEFAULT_ENERGY",

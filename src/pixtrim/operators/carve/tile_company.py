@@ -12,7 +12,8 @@ from pixtrim.coordinates import CoordinateMap
 from pixtrim.errors import UsageError
 from pixtrim.operators.carve.carved import Carved
 from pixtrim.operators.carve.search import carve
-from pixtrim.operators.resize import check_picture, resize
+from pixtrim.operators.checks import check_picture
+from pixtrim.operators.resize import resize
 
 __all__ = ["tile_company"]
 
