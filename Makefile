@@ -48,7 +48,7 @@ format: $(VENV)/.dev ## let ruff mend what it can
 bench: $(VENV)/.bench ## the benchmarks; SAVE=--save keeps their figures
 	for name in kernels resize fold carve shrink imports encode; do $(BIN)/python benchmarks/$$name.py $(SAVE) || exit; done
 	for set in pdf kinds; do $(BIN)/python benchmarks/recall.py --set $$set $(SAVE) || test $$? -eq 2 || exit; done
-	for name in filters legibility prune importance saliency tile_company; do $(BIN)/python benchmarks/$$name.py $(SAVE) || test $$? -eq 2 || exit; done
+	for name in filters legibility prune importance saliency carve_quality tile_company; do $(BIN)/python benchmarks/$$name.py $(SAVE) || test $$? -eq 2 || exit; done
 
 # Ends with 2 where there are no evaluation data, and says so.
 evaluate: $(VENV)/.bench ## what operators cost in answers, on all evaluation data; QUICK=--quick takes a first look

@@ -33,7 +33,7 @@ RUNS = {
     "evaluate": ["--operator", "fold", "auto", "--budget", "25%", "50%", "75%"],
     # What needs importance, with each source of it: all that networks see of photos, and the words in scenes.
     "evaluate-photos": [
-        *[f"icdar:{SCENES}", "--kind", "photo", "scene text", "--limit", "40"],
+        *[f"icdar:{SCENES}", "--kind", "photo", "video frame", "scene text"],
         *["--plugin", str(ROOT / "benchmarks" / f"{PLUGIN}.py")],
         *("--operator", "auto", *(f"{operator}-{source}" for operator in ("warp", "carve") for source in SOURCES)),
         *["--metric", "label-agreement", "embedding-cosine", "patch-cosine", "detection-recall-self"],

@@ -23,7 +23,7 @@ from pixtrim.tokens import Rule, models, price_of
 
 ROOT = Path(__file__).resolve().parents[1]
 
-PAGES = ("docs/results.md", "README.md")
+PAGES = ("docs/results.md", "docs/carving.md", "README.md")
 """Pages that hold tables of measured data, between ``<!-- table NAME -->`` and ``<!-- end -->``."""
 
 RESULTS = ROOT / "benchmarks" / "results"
@@ -221,6 +221,12 @@ def carve() -> str:
     )
 
 
+def carve_quality() -> str:
+    keys = ("importance", "energy", "strength", "rounds", "seams_per_pass", "object", "gradient")
+    header = (*keys[:4], "seams a pass", "of the object", "of the gradient")
+    return markdown(header, ([shown(row[key]) for key in keys] for row in results("carve-quality")))
+
+
 def tile_company() -> str:
     header = ("measure", "way", "mean", "95% interval", "least", "less plain resize", "its interval")
     lines = []
@@ -355,6 +361,7 @@ TABLES = {
     "importance-photos": partial(evaluated, "evaluate-photos", *GUIDED),
     "tile-company": tile_company,
     "carve": carve,
+    "carve-quality": carve_quality,
     "prune-kinds": prune_kinds,
     "prune-thresholds": prune_thresholds,
     "prune-sequences": prune_sequences,
