@@ -37,7 +37,7 @@ from pixtrim.operators.warp import warp
 
 TASKS = (((518, 518), (433, 433)), ((1920, 1080), (1606, 903)))
 FEW = 3
-TARGETS = {"gradient": (6, 60), "importance": (6, 60), "forward, importance": (12, None)}  # ms
+TARGETS = {"gradient": (6, 60), "importance": (6, 60), "forward, importance": (12, None), "warp, area": (1.5, 8)}  # ms
 
 Call = Callable[[], object]
 Importance = NDArray[np.float32]
@@ -69,6 +69,7 @@ def own(pixels: Pixels, size: tuple[int, int], importance: Importance) -> dict[s
         "forward, importance": lambda: carve(pixels, size, importance, energy="forward"),
         "gradient, one a pass": lambda: carve(pixels, size, energy="gradient", seams_per_pass=1),
         "warp": lambda: warp(pixels, size, importance),
+        "warp, area": lambda: warp(pixels, size, importance, filter="area"),
         "Pillow, Lanczos": lambda: image.resize(size, Image.Resampling.LANCZOS),
         "OpenCV, area": lambda: cv2.resize(pixels, size, interpolation=cv2.INTER_AREA),
     }
