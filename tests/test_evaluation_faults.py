@@ -16,6 +16,7 @@ from pixtrim.evaluation.faults import CHECKS, check
 from pixtrim.evaluation.reducers import Reduced, reducer_named
 from pixtrim.evaluation.samples import Sample
 from pixtrim.operators.resize import resize
+from pixtrim.operators.warp import warp
 from pixtrim.tokens import largest_size, resolve
 
 Pixels = NDArray[np.uint8]
@@ -23,7 +24,7 @@ Pixels = NDArray[np.uint8]
 MODEL = "qwen3-vl"
 RULE = resolve(MODEL)
 SHARES = (0.25, 0.5, 0.75)
-OPERATORS = ("resize", "fold", "auto")
+OPERATORS = ("resize", "fold", "warp", "auto")
 
 KINDS = (
     "documents/funsd/*.png",
@@ -179,6 +180,20 @@ def test_a_map_that_is_wrong_in_one_half_is_found() -> None:
         assert checks(sample, Reduced(resize(sample.pixels, size), map_, RULE.count(*size))) == expected
 
 
+def test_a_warp_is_no_fault_and_one_beside_its_map_is_found() -> None:
+    sample = sample_of(picture())
+    importance = np.zeros((560, 720), np.float32)
+    importance[60:200, 80:300] = 1
+    for share in (0.3, 0.6):
+        size = largest_size(RULE, 720, 560, int(share * RULE.count(720, 560)), None)
+        warped = warp(sample.pixels, size, importance)
+        reduced = Reduced(warped.image, warped.coordinates, RULE.count(*size))
+        assert checks(sample, reduced) == []
+        assert checks(sample, moved(5, 0)(sample.pixels, reduced)) == ["misaligned"]
+        even = Reduced(warped.image, CoordinateMap.scale((720, 560), size), reduced.tokens)
+        assert checks(sample, even) == ["misaligned"]
+
+
 @pytest.mark.parametrize("filter", [Image.Resampling.BILINEAR, Image.Resampling.BOX, Image.Resampling.LANCZOS])
 def test_other_filters_are_no_fault(filter: Image.Resampling) -> None:
     sample = sample_of(picture())
@@ -261,7 +276,7 @@ def screen() -> Pixels:
     return pixels
 
 
-@pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.parametrize("operator", ("resize", "fold", "auto"))
 @pytest.mark.parametrize("tokens", [100, 200, 400, 800, 1600])
 def test_an_edge_beside_dropped_rows_is_no_blur(operator: str, tokens: int) -> None:
     sample, model = sample_of(screen()), "claude-opus-4-7"  # which bills as little as 100 for any shape

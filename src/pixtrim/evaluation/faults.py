@@ -65,6 +65,9 @@ MISPLACED: Final = 0.25
 EVEN: Final = 0.05
 """How far the scale between two pixels may be from that of their patch, as a share of it, where nothing is dropped."""
 
+BENT: Final = 1.5
+"""Pixels of the original by which a map may bend in a patch, if nothing is dropped, to be held against a plain one."""
+
 WHOLE: Final = 0.1
 """The least share of a patch that has to be whole before its detail is judged."""
 
@@ -224,7 +227,10 @@ class _View:
         return restore_values(values, self.map)[..., 0].astype(np.float64)
 
     def along(self, x: Floats, y: Floats) -> tuple[_Side, _Side] | None:
-        """Return where a patch lies on the reduced picture, for x and for y; None where most of it is dropped."""
+        """Return where a patch lies on the reduced picture, for x and for y.
+
+        None where most of it is dropped, or where the map bends so much that no plain scaling looks like it.
+        """
         across = self.map.to_reduced(np.stack([x, np.full_like(x, y[len(y) // 2])], axis=1), outside="clip")[:, 0]
         down = self.map.to_reduced(np.stack([np.full_like(y, x[len(x) // 2]), y], axis=1), outside="clip")[:, 1]
         sides = []
@@ -235,7 +241,10 @@ class _View:
                 return None
             scale = float(np.median(kept))
             # Not where its first pixel is, which may be dropped: where it would be if the patch were whole.
-            begins = float(np.median(at - scale * np.arange(len(at))))
+            starts = at - scale * np.arange(len(at))
+            begins = float(np.median(starts))
+            if len(kept) == len(steps) and np.abs(starts - begins).max() > BENT * scale:
+                return None
             sides.append(_Side(begins, scale, np.abs(steps - scale) <= EVEN * scale))
         return sides[0], sides[1]
 
