@@ -24,7 +24,7 @@ from pixtrim.cli import main as pixtrim
 from pixtrim.cli.show import INTERRUPTED
 
 SCENES = ROOT / "benchmarks" / ".cache" / "scenes"
-MOST_SCENES = 24
+MOST_SCENES = 40
 PLUGIN = "importance_operators"
 SOURCES = ("gradient", "text", "saliency", "both", "attention")
 MODEL = "claude-opus-4-7"  # takes nearly every picture whole, and bills small ones by their size, too

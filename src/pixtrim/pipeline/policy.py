@@ -18,7 +18,7 @@ from pixtrim.pipeline.task import Task
 __all__ = ["CONFIDENT", "LEGIBLE", "SURE", "WORDS", "choose"]
 
 SURE: Final = 0.8  # importance by text from which a pixel counts as a part of a word
-WORDS: Final = 0.065  # share of such pixels from which there are words; above it are 9 of 10 scenes, and 2% of photos
+WORDS: Final = 0.065  # share of such pixels from which there are words
 CONFIDENT: Final = 0.6  # of the map of words, from which they stand somewhere, and are no texture all over
 LEGIBLE: Final = 0.8  # a scale that words stay legible at
 
@@ -26,7 +26,7 @@ LEGIBLE: Final = 0.8  # a scale that words stay legible at
 def choose(task: Task, inspection: Inspection) -> str:
     """Return the last step: ``"warp"`` for photos with words where the reduction is large, else ``"resize"``.
 
-    A warp goes by the words, if the caller named no source: so it won, where all that matters won less.
+    A warp goes by the words, if the caller named no source: so most of them are read.
     """
     if inspection.kind != "photo" or task.scale(*task.size) > LEGIBLE:
         return "resize"
