@@ -25,7 +25,7 @@ def generate(repository: Path) -> ModuleType:
     return module
 
 
-GENERATED = ("docs/cli.md", "docs/models.md", "docs/results.md", "README.md")
+GENERATED = ("docs/cli.md", "docs/models.md", "docs/results.md", "docs/carving.md", "README.md")
 
 
 @pytest.mark.parametrize("name", GENERATED)

@@ -276,7 +276,7 @@ def screen() -> Pixels:
     return pixels
 
 
-@pytest.mark.parametrize("operator", ("resize", "fold", "auto"))
+@pytest.mark.parametrize("operator", ["resize", "fold", "auto"])
 @pytest.mark.parametrize("tokens", [100, 200, 400, 800, 1600])
 def test_an_edge_beside_dropped_rows_is_no_blur(operator: str, tokens: int) -> None:
     sample, model = sample_of(screen()), "claude-opus-4-7"  # which bills as little as 100 for any shape
