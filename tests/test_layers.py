@@ -20,6 +20,7 @@ LAYERS = (
     ("draw",),
     ("result",),
     ("pipeline", "pruning"),
+    ("engines",),
     ("pixtrim",),
     ("evaluation",),
     ("cli __main__",),
