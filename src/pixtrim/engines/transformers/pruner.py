@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,7 +14,7 @@ from pixtrim.engines.transformers.after.attention import blocks_of, received_att
 from pixtrim.engines.transformers.choice import Chosen, choose
 from pixtrim.engines.transformers.config import PruneConfig
 from pixtrim.engines.transformers.encoder import Geometry, base_of, encode
-from pixtrim.engines.transformers.pixels import layout_of, strips
+from pixtrim.engines.transformers.kept import kept_fields, kept_patches, pad_id
 from pixtrim.engines.transformers.prompt import PARTS, Prompt, read_prompt
 from pixtrim.engines.transformers.versions import check_version
 from pixtrim.errors import UsageError
@@ -154,15 +153,12 @@ class TransformersPruner:
         outputs: dict[str, Any] = {}
         left = list(chosen)
         new = self._uncached(prompt, chosen, past) if past else range(len(chosen))
-        for modality, name in PARTS.items():
+        for modality in PARTS:
             numbers = [number for number in new if chosen[number].modality == modality]
             if not numbers:
                 continue
-            tokens = [chosen[number].take(prompt.pictures[number]) for number in numbers]
             grids, keeps = [chosen[n].grid for n in numbers], [chosen[n].keep for n in numbers]
-            depth = grids[0].temporal_patch_size if modality == "video" else 1
-            layouts = [layout_of(grid, keep) for grid, keep in zip(grids, keeps, strict=True)]
-            values = strips(tokens, layouts, getattr(self.processor, name), depth)
+            values = kept_patches([prompt.pictures[n] for n in numbers], [chosen[n] for n in numbers], self.processor)
             reducer = self.config.after
             layers = () if reducer is None else reducer.layers(len(blocks_of(self._base.visual)))
             with received_attention(self._base.visual, layers) as attention:
@@ -186,28 +182,11 @@ class TransformersPruner:
         return numbers
 
     def _dropped(self, prompt: Prompt, chosen: list[Chosen]) -> dict[str, Tensor]:
-        """Leave out the placeholders of tokens that are not kept; the others keep their positions."""
+        """Leave out the placeholders of tokens that are not kept, and tell the model how far positions are ahead."""
         if not prompt.pictures:
             return dict(prompt.fields)
-        fields = dict(prompt.fields)
-        mask = fields["attention_mask"]
-        fields["position_ids"], _ = self._base.get_rope_index(
-            fields["input_ids"], mm_token_type_ids=fields["mm_token_type_ids"], attention_mask=mask, **prompt.rope
-        )
-        keep = {
-            modality: torch.from_numpy(np.concatenate([c.keep.ravel() for c in chosen if c.modality == modality]))
-            for modality in PARTS
-            if any(c.modality == modality for c in chosen)
-        }
-        columns = mrope.kept_columns(fields["mm_token_type_ids"], mask, keep)
-        left = bool((mask[:, -1] == 1).all())
-        fill = {"input_ids": self._pad_id(), "labels": -100}
-        fields = mrope.drop_columns(fields, columns, fill, "left" if left else "right")
+        fields = kept_fields(prompt, chosen, self._base.get_rope_index, pad_id(self.processor))
         positions = fields["position_ids"]
         self._base.rope_deltas = mrope.rope_deltas(positions, fields["attention_mask"]).to(self._base.device)
         fields["position_ids"] = mrope.with_text_row(positions, fields["attention_mask"])
         return fields
-
-    def _pad_id(self) -> int:
-        number = self.processor.tokenizer.pad_token_id
-        return 0 if number is None else int(number)
