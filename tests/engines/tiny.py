@@ -175,6 +175,18 @@ FAMILIES = {
         image_processor="Glm4vImageProcessor",
         video_processor="Glm4vVideoProcessor",
     ),
+    "glm46v": Tiny(
+        "Glm46VForConditionalGeneration",
+        "Glm46VConfig",
+        "Glm46VProcessor",
+        {**GLM_VISION, "model_type": "glm4v_vision"},
+        {"pad_token_id": 0, "model_type": "glm4v_text"},
+        tokens=GLM_TOKENS,
+        image="<|begin_of_image|><|image|><|end_of_image|>",
+        video="<|begin_of_video|><|video|><|end_of_video|>",
+        image_processor="Glm46VImageProcessor",
+        video_processor="Glm46VVideoProcessor",
+    ),
     "glm_ocr": Tiny(
         "GlmOcrForConditionalGeneration",
         "GlmOcrConfig",

@@ -16,7 +16,7 @@ from pixtrim.engines.transformers.pixels import frames_of, levels
 from pixtrim.errors import InputError, UsageError
 from pixtrim.grid import PatchGrid
 
-__all__ = ["Picture", "Prompt", "read_prompt"]
+__all__ = ["Picture", "Prompt", "is_conversation", "is_text", "processed", "read_prompt"]
 
 VALUES = {"image": "pixel_values", "video": "pixel_values_videos"}
 GRIDS = {"image": "image_grid_thw", "video": "video_grid_thw"}
@@ -98,10 +98,17 @@ def read_prompt(
         if images is not None or videos is not None:
             raise UsageError("a processor's output and pictures: give one of them; the output has its pictures")
         return _assembled(processor, family, dict(source), normalised=True)
-    settings = {"padding": True, **settings}
+    settings = dict(settings)
     for name in ("images_kwargs", "videos_kwargs"):
         settings[name] = {**settings.get(name, {}), **RAW}
-    template = {
+    found = processed(processor, source, images, videos, **settings)
+    return _assembled(processor, family, dict(found), normalised=False)
+
+
+def processed(processor: Any, source: Any, images: Any = None, videos: Any = None, **settings: Any) -> Any:
+    """Run a processor on messages, a text or a list of either; parameters and errors are those of `read_prompt`."""
+    settings = {"padding": True, **settings}
+    template: dict[str, Any] = {
         name: settings.pop(name)
         for name in ("chat_template", "tools", "documents", "continue_final_message")
         if name in settings
@@ -109,20 +116,18 @@ def read_prompt(
     template["add_generation_prompt"] = settings.pop(
         "add_generation_prompt", not template.get("continue_final_message", False)
     )
-    if _is_text(source):
-        found = processor(text=source, images=images, videos=videos, return_tensors="pt", **settings)
-    elif not _is_conversation(source):
+    if is_text(source):
+        return processor(text=source, images=images, videos=videos, return_tensors="pt", **settings)
+    if not is_conversation(source):
         raise UsageError(
             f"the prompt is {type(source).__name__}: give messages, a text, a list of either, or a processor's output"
         )
-    elif images is not None or videos is not None:
+    if images is not None or videos is not None:
         text = processor.apply_chat_template(source, tokenize=False, **template)
-        found = processor(text=text, images=images, videos=videos, return_tensors="pt", **settings)
-    else:
-        found = processor.apply_chat_template(
-            source, tokenize=True, return_dict=True, return_tensors="pt", processor_kwargs=settings, **template
-        )
-    return _assembled(processor, family, dict(found), normalised=False)
+        return processor(text=text, images=images, videos=videos, return_tensors="pt", **settings)
+    return processor.apply_chat_template(
+        source, tokenize=True, return_dict=True, return_tensors="pt", processor_kwargs=settings, **template
+    )
 
 
 def _assembled(processor: Any, family: Family, found: dict[str, Any], normalised: bool) -> Prompt:
@@ -174,13 +179,15 @@ def _pictures(
     ]
 
 
-def _is_text(source: Any) -> bool:
+def is_text(source: Any) -> bool:
+    """Say whether it is a text or a list of texts."""
     return isinstance(source, str) or (
         isinstance(source, Sequence) and bool(source) and all(isinstance(item, str) for item in source)
     )
 
 
-def _is_conversation(source: Any) -> bool:
+def is_conversation(source: Any) -> bool:
+    """Say whether it is a list of messages, or of such lists."""
     if not isinstance(source, Sequence) or not source:
         return False
-    return all(isinstance(item, Mapping) or _is_conversation(item) for item in source)
+    return all(isinstance(item, Mapping) or is_conversation(item) for item in source)
