@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pixtrim.errors import UsageError
 
-__all__ = ["FAMILIES", "TILED", "Family", "family_of", "tiles_of"]
+__all__ = ["FAMILIES", "TILED", "Family", "Tiling", "family_of"]
 
 
 @dataclass(frozen=True)
@@ -68,16 +68,54 @@ FAMILIES = {
 }
 """Families in which tokens can be left out, by their ``model_type``."""
 
+
+@dataclass(frozen=True)
+class Tiling:
+    """How the models of one architecture cut a picture into squares of one size.
+
+    Attributes
+    ----------
+    model_type : str
+        As in the configuration of a checkpoint.
+    title : str
+        What people call it.
+    layout : {"grid", "canvas", "crops", "square"}
+        ``"grid"``: the picture is stretched to rows and columns of tiles. ``"canvas"``: it is scaled into the best of a
+        list of sizes, and tokens of the padding are left out. ``"crops"``: it is one square, and if it is long and that
+        is asked for, its parts are more of them. ``"square"``: it is one square.
+    one_picture : bool
+        Whether it is cut only if it is the only picture of a conversation.
+    """
+
+    model_type: str
+    title: str
+    layout: str
+    one_picture: bool = False
+
+    @property
+    def why(self) -> str:
+        """Why no token can be left out."""
+        if self.layout == "square":
+            return f"{self.title} scales every picture to one square"
+        if self.layout == "crops":
+            return f"{self.title} scales every picture, or crop of one, to one square"
+        return f"{self.title} cuts pictures into tiles of one size and gives each its own positions"
+
+
 TILED = {
-    "internvl": "InternVL cuts pictures into tiles of one size and gives each its own positions",
-    "llava": "LLaVA scales every picture to one square",
-    "llava_next": "LLaVA-NeXT cuts pictures into tiles of one size and gives each its own positions",
-    "llava_onevision": "LLaVA-OneVision cuts pictures into tiles of one size and gives each its own positions",
-    "gemma3": "Gemma 3 scales every picture, or crop of one, to one square",
-    "smolvlm": "SmolVLM cuts pictures into tiles of one size and gives each its own positions",
-    "idefics3": "Idefics3 cuts pictures into tiles of one size and gives each its own positions",
+    tiling.model_type: tiling
+    for tiling in (
+        Tiling("internvl", "InternVL", "grid"),
+        Tiling("aya_vision", "Aya Vision", "grid"),
+        Tiling("idefics3", "Idefics3", "grid"),
+        Tiling("smolvlm", "SmolVLM", "grid"),
+        Tiling("llava_next", "LLaVA-NeXT", "canvas"),
+        Tiling("llava_onevision", "LLaVA-OneVision", "canvas", one_picture=True),
+        Tiling("gemma3", "Gemma 3", "crops"),
+        Tiling("llava", "LLaVA", "square"),
+    )
 }
-"""Families whose encoders take fixed tiles, by their ``model_type``, and why no token of a tile can be left out."""
+"""Families whose encoders take fixed tiles, by their ``model_type``: no token of a tile can be left out before them."""
 
 
 def family_of(model_type: str) -> Family:
@@ -96,11 +134,9 @@ def family_of(model_type: str) -> Family:
     if model_type in FAMILIES:
         return FAMILIES[model_type]
     if model_type in TILED:
-        raise UsageError(f"{TILED[model_type]}: no token can be left out before the encoder, only the picture be smaller")
-    known = ", ".join(FAMILIES)
-    raise UsageError(f"model_type is {model_type!r}: tokens can be left out in {known}; pictures be made smaller for all")
-
-
-def tiles_of(model_type: str) -> str | None:
-    """Say why no token can be left out in models of that type, or None where that can be done or is not known."""
-    return TILED.get(model_type)
+        why = TILED[model_type].why
+        raise UsageError(f"{why}: no token can be left out before the encoder, only the picture be smaller")
+    raise UsageError(
+        f"model_type is {model_type!r}: tokens can be left out in {', '.join(FAMILIES)}; "
+        f"pictures be made smaller for {', '.join(TILED)}, and for any model by pixtrim.shrink"
+    )
