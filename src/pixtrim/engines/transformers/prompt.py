@@ -171,6 +171,11 @@ def _pictures(
         for grid in grids
     ]
     places = (fields["mm_token_type_ids"] == TYPES[modality]) & fields["attention_mask"].bool()
+    if sum(grid.tokens for grid in made) != int(places.sum()):
+        raise InputError(
+            f"the prompt has {int(places.sum())} placeholders for {modality}s, whose pictures have "
+            f"{sum(grid.tokens for grid in made)} tokens: give ids and pixels as one call of the processor made them"
+        )
     rows = runs([grid.tokens for grid in made], places.sum(1).tolist())
     raw = levels(values, part, normalised)
     return [
@@ -188,6 +193,6 @@ def is_text(source: Any) -> bool:
 
 def is_conversation(source: Any) -> bool:
     """Say whether it is a list of messages, or of such lists."""
-    if not isinstance(source, Sequence) or not source:
+    if not isinstance(source, Sequence) or isinstance(source, (str, bytes)) or not source:
         return False
     return all(isinstance(item, Mapping) or is_conversation(item) for item in source)
