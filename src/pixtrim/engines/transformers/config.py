@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pixtrim.errors import UsageError
 from pixtrim.pruning import Settings
+from pixtrim.tokens import parse_budget
 
 if TYPE_CHECKING:
     from pixtrim.engines.transformers.after import Reducer
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["PruneConfig"]
 
 REFERENCES = ("none", "previous")
+
+ANY_COST = 10**9
+"""Tokens: a budget that is a share of this is a share of what any picture costs."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,10 @@ class PruneConfig(Settings):
     after : Reducer, optional
         A second stage, which chooses among the tokens that the encoder made: one of
         `pixtrim.engines.transformers.after`.
+    budget : int, float or str, optional
+        For models that cut pictures into fixed tiles, of which no token can be left out, the only setting: the most
+        tokens of each picture (800), or the share of what it costs (0.5 or ``"50%"``), to which it is made smaller. By
+        default only what repeats is taken out.
 
     Raises
     ------
@@ -44,6 +52,25 @@ class PruneConfig(Settings):
 
     reference: str = "none"
     after: Reducer | None = None
+    budget: int | float | str | None = None
+
+    @classmethod
+    def of(cls, config: PruneConfig | None, settings: dict[str, Any]) -> PruneConfig:
+        """Return the configuration that a caller gave, or make it of its fields.
+
+        Raises
+        ------
+        UsageError
+            If both are given, or a field is not known.
+        """
+        if config is not None and settings:
+            raise UsageError(f"config and {', '.join(settings)}: give one configuration, or its fields")
+        unknown = settings.keys() - cls.__dataclass_fields__.keys()
+        if unknown:
+            raise UsageError(
+                f"unknown setting {', '.join(sorted(unknown))}: choose from {', '.join(cls.__dataclass_fields__)}"
+            )
+        return config or cls(**settings)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -51,3 +78,5 @@ class PruneConfig(Settings):
             raise UsageError(f"reference is {self.reference!r}: choose one of {', '.join(REFERENCES)}")
         if self.after is not None and not callable(getattr(self.after, "reduce", None)):
             raise UsageError(f"after is {self.after!r}: give a reducer of pixtrim.engines.transformers.after, or None")
+        if self.budget is not None:
+            parse_budget(self.budget, ANY_COST)

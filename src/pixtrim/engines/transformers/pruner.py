@@ -16,6 +16,7 @@ from pixtrim.engines.transformers.config import PruneConfig
 from pixtrim.engines.transformers.encoder import Geometry, base_of, encode
 from pixtrim.engines.transformers.kept import kept_fields, kept_patches, pad_id
 from pixtrim.engines.transformers.prompt import PARTS, Prompt, read_prompt
+from pixtrim.engines.transformers.smaller import PictureReducer, Reduced, tiled_part
 from pixtrim.engines.transformers.versions import check_version
 from pixtrim.errors import UsageError
 
@@ -66,7 +67,8 @@ class TransformersPruner:
     Parameters
     ----------
     model : PreTrainedModel
-        A model of a known family, on any device, compiled or not.
+        A model of a known family, on any device, compiled or not. Of models that cut pictures into fixed tiles no token
+        can be left out; what they are given are pictures that cost fewer, and `note` says why.
     processor : ProcessorMixin
         Its processor.
     config : PruneConfig, optional
@@ -76,8 +78,10 @@ class TransformersPruner:
 
     Attributes
     ----------
-    last : Pruned or None
+    last : Pruned, Reduced or None
         What became of the last prompt.
+    note : str or None
+        Why no token can be left out; None where that can be done.
 
     Raises
     ------
@@ -87,14 +91,21 @@ class TransformersPruner:
 
     def __init__(self, model: Any, processor: Any, config: PruneConfig | None = None, **settings: Any) -> None:
         check_version()
-        if config is not None and settings:
-            raise UsageError(f"config and {', '.join(settings)}: give one configuration, or its fields")
-        try:
-            self.config = config or PruneConfig(**settings)
-        except TypeError as error:
-            known = ", ".join(PruneConfig.__dataclass_fields__)
-            raise UsageError(f"unknown setting among {', '.join(settings)}: choose from {known}") from error
-        self.processor, self.last = processor, None
+        self.config = PruneConfig.of(config, settings)
+        self.processor = processor
+        self.last: Pruned | Reduced | None = None
+        self.note: str | None = None
+        self._reducer: PictureReducer | None = None
+        tiled = tiled_part(model)
+        if tiled is not None:
+            self._reducer = PictureReducer(*tiled, processor, self.config)
+            self.note = self._reducer.note
+            return
+        if self.config.budget is not None:
+            raise UsageError(
+                f"budget is {self.config.budget!r}, which is for models of fixed tiles: give this one a threshold, or a "
+                "second stage (after) with a budget of its own"
+            )
         self._base = base_of(model)
         self._geometry = Geometry.of(self._base)
 
@@ -120,7 +131,8 @@ class TransformersPruner:
         -------
         BatchFeature
             ``input_ids``, ``attention_mask``, ``position_ids`` (4, B, L) and, where there are pictures,
-            ``mm_encoder_outputs``; beam search changes the latter, so make inputs anew for each call.
+            ``mm_encoder_outputs``; beam search changes the latter, so make inputs anew for each call. For models of
+            fixed tiles, what the processor makes of the smaller pictures.
 
         Raises
         ------
@@ -129,6 +141,9 @@ class TransformersPruner:
         """
         from transformers import BatchFeature
 
+        if self._reducer is not None:
+            inputs, self.last = self._reducer(source, images, videos, past_key_values=past_key_values, **settings)
+            return inputs
         prompt = read_prompt(self.processor, self._geometry.family, source, images, videos, **settings)
         chosen = choose(prompt, self.config)
         if self.config.after is not None and past_key_values is not None:
