@@ -4,6 +4,7 @@ MODEL ?= claude-opus-4-7
 BUDGET ?= 800
 FUZZ_INPUTS ?= 100000
 TORCH ?= torch
+TRANSFORMERS ?= 5.24.0
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,7 +13,7 @@ NATIVE := CMakeLists.txt $(wildcard cpp/*.cpp cpp/*.hpp)
 
 .NOTPARALLEL: # the targets share one environment
 .DEFAULT_GOAL := help
-.PHONY: help demo examples test vision lint format bench evaluate docs fuzz sanitize dist clean
+.PHONY: help demo examples test vision engines engines-here finetune finetune-here lint format bench evaluate docs fuzz sanitize dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +34,19 @@ test: lint ## lint, types, tests, doctests, and the C++ under sanitizers
 
 vision: $(VENV)/.dev $(VENV)/.vit $(VENV)/.lmms ## the tests that need PyTorch; TORCH=torch==VERSION chooses which
 	$(BIN)/python -m pytest tests/test_importance_attention.py tests/test_importance_student.py tests/test_evaluation_encoders.py tests/test_evaluation_vision.py tests/test_evaluation_harnesses.py
+
+# Each version of transformers has an environment of its own, for the engines take only versions that were tested.
+engines: ## the tests of the engines, which need PyTorch; TRANSFORMERS=VERSION chooses which transformers, TORCH as for vision
+	$(MAKE) engines-here VENV=.venv-transformers-$(TRANSFORMERS)
+
+engines-here: $(VENV)/.engines
+	$(BIN)/python -m pytest tests/engines src/pixtrim/engines
+
+finetune: ## train a small model on pruned pictures, beside the same on whole ones
+	$(MAKE) finetune-here VENV=.venv-transformers-$(TRANSFORMERS)
+
+finetune-here: $(VENV)/.engines
+	$(BIN)/python examples/finetune.py
 
 lint: $(VENV)/.dev ## ruff and mypy
 	$(BIN)/ruff check .
@@ -68,11 +82,12 @@ dist: $(VENV)/.dist ## build the sdist and a wheel into dist/
 	$(BIN)/python -m build
 
 clean: ## remove everything that the targets made
-	rm -rf $(VENV) build dist demo docs/_build examples/out .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv* build dist demo docs/_build examples/out .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # An environment with one extra of the package, which is built and linked to this tree. Python sources are read from the
 # tree, but new files are not found: a change of the native sources or of pyproject.toml (touch it) builds again.
 $(VENV)/.vit $(VENV)/.lmms: BESIDE = '$(TORCH)'
+$(VENV)/.engines: BESIDE = '$(TORCH)' 'transformers==$(TRANSFORMERS)'
 $(VENV)/.%: pyproject.toml $(NATIVE) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[$*]' $(BESIDE)
 	@touch $@

@@ -14,9 +14,9 @@ def test_the_installed_version_is_one_of_those_tested() -> None:
     check_version(transformers.__version__)
 
 
-@pytest.mark.parametrize("version", ["4.57.6", "5.0.0", "5.17.0", "5.24.0", "6.0.0", "5.99.0.dev0"])
+@pytest.mark.parametrize("version", ["4.57.6", "5.0.0", "5.17.0", "5.25.0", "6.0.0", "5.99.0.dev0"])
 def test_others_are_refused_with_the_remedy(version: str) -> None:
-    with pytest.raises(UsageError, match=rf"transformers is {version}: .*; pip install \"transformers>=5.18,<5.24\""):
+    with pytest.raises(UsageError, match=rf"transformers is {version}: .*; pip install \"transformers>=5.18,<5.25\""):
         check_version(version)
 
 

@@ -9,7 +9,7 @@ __all__ = ["FIRST", "LAST", "check_version"]
 FIRST = (5, 18)
 """The first minor version whose models take outputs of their encoder in place of pixels."""
 
-LAST = (5, 23)
+LAST = (5, 24)
 """The last minor version that the tests have seen."""
 
 
@@ -36,8 +36,8 @@ def check_version(version: str | None = None) -> None:
     >>> check_version("4.57.1")
     Traceback (most recent call last):
     ...
-    pixtrim.errors.UsageError: transformers is 4.57.1: the engine works with 5.18 to 5.23; \
-pip install "transformers>=5.18,<5.24"
+    pixtrim.errors.UsageError: transformers is 4.57.1: the engine works with 5.18 to 5.24; \
+pip install "transformers>=5.18,<5.25"
     """
     if version is None:
         require("torch", "transformers", "The transformers engine")
