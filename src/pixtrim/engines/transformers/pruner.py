@@ -103,8 +103,8 @@ class TransformersPruner:
             return
         if self.config.budget is not None:
             raise UsageError(
-                f"budget is {self.config.budget!r}, which is for models of fixed tiles: give this one a threshold, or a "
-                "second stage (after) with a budget of its own"
+                f"budget is {self.config.budget!r}, which is for models of fixed tiles: give this one a threshold, "
+                "or a second stage (after) with a budget of its own"
             )
         self._base = base_of(model)
         self._geometry = Geometry.of(self._base)

@@ -34,13 +34,16 @@ Pixels = NDArray[np.uint8]
 Size = tuple[int, int]
 
 GAPS = (10, 11, 12, 13, 14, 16, 18, 20, 23, 26, 30, 35, 41, 48, 57, 68, 82, 99)
-"""How many rows of a run of repeats may be left: from what keeps lines of text apart to what saves next to nothing."""
+"""How many rows of a run of repeats may be left, from what keeps lines of text apart to what saves next to nothing."""
 
 MARGINS = tuple(1.06**step for step in range(12))
 """How much longer a side may become by a margin."""
 
 ENOUGH = 0.99
 """The share of the scale of text that has to be left; whole pixels cannot always be met."""
+
+WORTH = 0.95
+"""The share of its tokens that a picture may still cost, or it is left as it is."""
 
 SCALES = tuple(0.97**step for step in range(100))
 STRETCHES = (1.0, 1.04, 0.96, 1.08, 0.92, 1.12, 0.88)
@@ -249,7 +252,7 @@ class _Folds:
         before = tiles.seen(*self.whole.size)
         comfortable = 1.0 if self.lines is None else COMFORTABLE_HEIGHT / self.lines
         enough = ENOUGH * min(before.scale(*self.whole.size), comfortable)
-        best: tuple[int, float] = before.tokens, 0.0
+        best: tuple[int, float] = floor(WORTH * before.tokens), 1.0
         found: tuple[int, Size] | None = None
         for gap in GAPS:
             width, height = folded = self.analysis.size(gap)
@@ -257,7 +260,7 @@ class _Folds:
                 for size in ((width, round(height * margin)), (round(width * margin), height)):
                     seen = tiles.seen(*size)
                     scale = seen.scale(*size)
-                    if seen.tokens < before.tokens and scale >= enough and (seen.tokens, -scale) < best:
+                    if scale >= enough and (seen.tokens, -scale) < best:
                         best, found = (seen.tokens, -scale), (gap, size)
             if folded == self.whole.size:
                 break
