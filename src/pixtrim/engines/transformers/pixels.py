@@ -81,15 +81,15 @@ def frames_of(patches: Tensor, grid: PatchGrid) -> Pixels:
     """
     (t, h, w), merge, side = grid.grid_thw, grid.spatial_merge_size, grid.patch_size
     depth = patches[0].numel() // (3 * side * side)
+    patches = patches.reshape(-1, 3, depth, side, side)
+    if grid.frames == 1:
+        patches, depth = patches[:, :, :1], 1  # a still picture fills its slot with copies
     if grid.order == "raster":
         frames = patches.reshape(t, h, w, 3, depth, side, side).permute(0, 4, 1, 5, 2, 6, 3)
     else:
         tokens = patches.reshape(t, h // merge, w // merge, merge, merge, 3, depth, side, side)
         frames = tokens.permute(0, 6, 1, 3, 7, 2, 4, 8, 5)
-    frames = frames.reshape(t, depth, h * side, w * side, 3)
-    if grid.frames == 1:
-        frames = frames[:, :1]  # a still picture fills its slot with copies
-    return np.ascontiguousarray(frames.flatten(0, 1).cpu().numpy())
+    return np.ascontiguousarray(frames.reshape(t * depth, h * side, w * side, 3).cpu().numpy())
 
 
 def layout_of(grid: PatchGrid, keep: Keep) -> tuple[int, int]:
@@ -160,5 +160,7 @@ def strips(tokens: Sequence[Pixels], layouts: Sequence[tuple[int, int]], part: A
         found: Tensor = part(images=still, input_data_format="channels_last", **common)["pixel_values"]
         return found
     clips = [torch.from_numpy(picture).permute(0, 3, 1, 2) for picture in pictures]
-    found = part(videos=clips, do_sample_frames=False, input_data_format="channels_first", **common)["pixel_values_videos"]
+    found = part(videos=clips, do_sample_frames=False, input_data_format="channels_first", **common)[
+        "pixel_values_videos"
+    ]
     return found
