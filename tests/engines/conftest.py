@@ -9,6 +9,7 @@ import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))  # for tiny.py
+torch.set_num_threads(1)  # models this small are slower on more
 
 # torchvision's wheels need the operators of the CUDA build of PyTorch to be imported, not to work: declared here, they
 # let processors run beside the CPU build. Where torchvision suits PyTorch they exist, and this is left alone.
