@@ -23,6 +23,7 @@ napoleon_google_docstring = False
 napoleon_use_rtype = False
 autodoc_typehints = "none"  # the docstrings name the types
 autodoc_member_order = "bysource"
+autodoc_mock_imports = ["torch", "transformers"]  # what the engines say of themselves needs neither
 default_role = "code"
 
 html_theme = "furo"

@@ -17,7 +17,7 @@ from tiny_tiles import FAMILIES, TILE, make_model, make_processor, token_of
 
 from pixtrim.engines.families import TILED
 from pixtrim.engines.transformers import PruneConfig, TransformersPruner
-from pixtrim.engines.transformers.smaller import Reduced
+from pixtrim.engines.transformers.smaller import SmallerPictures
 from pixtrim.engines.transformers.tiles import Tiles, reduce
 from pixtrim.errors import UsageError
 from pixtrim.legibility import COMFORTABLE_HEIGHT
@@ -59,8 +59,8 @@ def placeholders(family: str, inputs: Any) -> list[int]:
     return counts
 
 
-def last_of(engine: TransformersPruner) -> Reduced:
-    assert isinstance(engine.last, Reduced)
+def last_of(engine: TransformersPruner) -> SmallerPictures:
+    assert isinstance(engine.last, SmallerPictures)
     return engine.last
 
 

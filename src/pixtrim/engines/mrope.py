@@ -97,8 +97,8 @@ def drop_columns(
 def with_text_row(position_ids: Tensor, attention_mask: Tensor) -> Tensor:
     """Put the row of places in the text before the three of M-RoPE: (3, B, L) becomes (4, B, L).
 
-    That row counts the tokens that are there. Gathered from the full prompt it would have gaps, which transformers takes
-    for the bounds of packed sequences.
+    That row counts the tokens that are there. Gathered from the full prompt it would have gaps, which transformers
+    takes for the bounds of packed sequences.
 
     Examples
     --------

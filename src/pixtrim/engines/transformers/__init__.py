@@ -17,7 +17,7 @@ for module in ("torch", "transformers"):
 
 from pixtrim.engines.transformers.config import PruneConfig  # noqa: E402
 from pixtrim.engines.transformers.pruner import Pruned, TransformersPruner  # noqa: E402
-from pixtrim.engines.transformers.smaller import Reduced  # noqa: E402
+from pixtrim.engines.transformers.smaller import SmallerPictures  # noqa: E402
 from pixtrim.engines.transformers.training import PruningCollator, attach, detach  # noqa: E402
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
     "PruneConfig",
     "Pruned",
     "PruningCollator",
-    "Reduced",
+    "SmallerPictures",
     "TransformersPruner",
     "attach",
     "detach",

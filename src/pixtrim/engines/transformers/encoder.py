@@ -1,8 +1,8 @@
 """The vision encoder, given kept tokens alone.
 
-What depends on a token's place, rotary positions, samples of a learned table, bounds and windows of attention, is computed
-for the full grid by transformers' own functions, and of that the rows of kept tokens are given to the encoder, which takes
-each as an argument. The encoder is told that the tokens are a picture one token high.
+What depends on a token's place, rotary positions, samples of a learned table, bounds and windows of attention, is
+computed for the full grid by transformers' own functions, and of that the rows of kept tokens are given to the encoder,
+which takes each as an argument. The encoder is told that the tokens are a picture one token high.
 """
 
 from __future__ import annotations
@@ -154,8 +154,8 @@ def encode(
     Returns
     -------
     ModelOutput
-        As the model's own ``get_image_features`` returns it: ``pooler_output`` has (kept, D) for each picture, and so has
-        each layer of ``deepstack_features`` where there are such.
+        As the model's own ``get_image_features`` returns it: ``pooler_output`` has (kept, D) for each picture, and so
+        has each layer of ``deepstack_features`` where there are such.
     """
     device = base.visual.device
     arguments = {name: value.to(device) for name, value in geometry.arguments(grids, keeps).items()}

@@ -58,8 +58,9 @@ def levels(patches: Tensor, part: Any, normalised: bool) -> Tensor:
     wrong = (values - whole).abs().max().item() if values.numel() else 0.0
     if not wrong <= FARTHEST or whole.min() < 0 or whole.max() > 255:
         raise InputError(
-            f"the pixel values are up to {wrong:.2g} levels from whole ones, in {whole.min():.0f} to {whole.max():.0f}: "
-            "give them in float32, as the engine's own processor makes them from 8-bit pictures, or give messages"
+            f"the pixel values are up to {wrong:.2g} levels from whole ones, from {whole.min():.0f} to "
+            f"{whole.max():.0f}: give them in float32, as the engine's own processor makes them from 8-bit pictures, "
+            "or give messages"
         )
     return whole.to(torch.uint8)
 
@@ -93,7 +94,7 @@ def frames_of(patches: Tensor, grid: PatchGrid) -> Pixels:
 
 
 def layout_of(grid: PatchGrid, keep: Keep) -> tuple[int, int]:
-    """Return in how many rows and columns kept tokens are laid out: as in the picture if all are kept, else in one row."""
+    """Return in how many rows and columns kept tokens are laid out: as in the picture if all are, else in one row."""
     whole = grid.grid_thw[0] == 1 and bool(keep.all())
     return (grid.grid_h, grid.grid_w) if whole else (1, int(keep.sum()))
 
@@ -156,11 +157,10 @@ def strips(tokens: Sequence[Pixels], layouts: Sequence[tuple[int, int]], part: A
         pictures.append(np.ascontiguousarray(frames.reshape(depth, rows * side, columns * side, 3)))
     common = {"do_resize": False, "return_tensors": "pt"}
     if depth == 1:
-        still = [picture[0] for picture in pictures]
-        found: Tensor = part(images=still, input_data_format="channels_last", **common)["pixel_values"]
-        return found
-    clips = [torch.from_numpy(picture).permute(0, 3, 1, 2) for picture in pictures]
-    found = part(videos=clips, do_sample_frames=False, input_data_format="channels_first", **common)[
-        "pixel_values_videos"
-    ]
-    return found
+        found = part(images=[picture[0] for picture in pictures], input_data_format="channels_last", **common)
+        values: Tensor = found["pixel_values"]
+    else:
+        clips = [torch.from_numpy(picture).permute(0, 3, 1, 2) for picture in pictures]
+        found = part(videos=clips, do_sample_frames=False, input_data_format="channels_first", **common)
+        values = found["pixel_values_videos"]
+    return values

@@ -1,4 +1,4 @@
-"""What users give the engine, as one thing: the ids of a prompt, and its pictures as the model's processor sizes them."""
+"""What users give the engine, as one thing: the ids of a prompt, and its pictures as the processor sizes them."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from pixtrim.engines.transformers.config import PruneConfig
 from pixtrim.engines.transformers.encoder import Geometry, base_of, encode
 from pixtrim.engines.transformers.kept import kept_fields, kept_patches, pad_id
 from pixtrim.engines.transformers.prompt import PARTS, Prompt, read_prompt
-from pixtrim.engines.transformers.smaller import PictureReducer, Reduced, tiled_part
+from pixtrim.engines.transformers.smaller import PictureReducer, SmallerPictures, tiled_part
 from pixtrim.engines.transformers.versions import check_version
 from pixtrim.errors import UsageError
 
@@ -78,7 +78,7 @@ class TransformersPruner:
 
     Attributes
     ----------
-    last : Pruned, Reduced or None
+    last : Pruned, SmallerPictures or None
         What became of the last prompt.
     note : str or None
         Why no token can be left out; None where that can be done.
@@ -93,7 +93,7 @@ class TransformersPruner:
         check_version()
         self.config = PruneConfig.of(config, settings)
         self.processor = processor
-        self.last: Pruned | Reduced | None = None
+        self.last: Pruned | SmallerPictures | None = None
         self.note: str | None = None
         self._reducer: PictureReducer | None = None
         tiled = tiled_part(model)
@@ -122,8 +122,8 @@ class TransformersPruner:
         images, videos
             Pictures and clips of placeholders that hold none.
         past_key_values : Cache, optional
-            Of an earlier turn of the same conversation: pictures whose tokens it holds are not encoded again. Give it to
-            ``generate`` as well.
+            Of an earlier turn of the same conversation: pictures whose tokens it holds are not encoded again. Give it
+            to ``generate`` as well.
         **settings
             For the processor.
 
@@ -164,7 +164,7 @@ class TransformersPruner:
         return result
 
     def _encoded(self, prompt: Prompt, chosen: list[Chosen], past: int) -> tuple[dict[str, Any], list[Chosen]]:
-        """Encode the pictures that the cache does not hold, and choose among their tokens where there is a second stage."""
+        """Encode the pictures that the cache does not hold; a second stage chooses among their tokens."""
         outputs: dict[str, Any] = {}
         left = list(chosen)
         new = self._uncached(prompt, chosen, past) if past else range(len(chosen))

@@ -20,7 +20,7 @@ from pixtrim.engines.transformers.tiles import Tiles, reduce
 from pixtrim.errors import UsageError
 from pixtrim.image import load
 
-__all__ = ["PictureReducer", "Reduced", "Smaller", "tiled_part"]
+__all__ = ["PictureReducer", "Smaller", "SmallerPictures", "tiled_part"]
 
 Change = Callable[[Any, bool], Any]
 """Takes a picture and whether it is the only one of its conversation, and returns the one to take its place."""
@@ -51,7 +51,7 @@ class Smaller:
 
 
 @dataclass(frozen=True, eq=False)
-class Reduced:
+class SmallerPictures:
     """What became of the last prompt of a model of fixed tiles.
 
     Attributes
@@ -117,12 +117,12 @@ class PictureReducer:
 
     def __call__(
         self, source: Any, images: Any = None, videos: Any = None, *, past_key_values: Any = None, **settings: Any
-    ) -> tuple[Any, Reduced]:
+    ) -> tuple[Any, SmallerPictures]:
         """Make the inputs of the model; parameters are those of `TransformersPruner.__call__`.
 
         Returns
         -------
-        (BatchFeature, Reduced)
+        (BatchFeature, SmallerPictures)
             What the processor makes of the smaller pictures, on the model's device and in its floating point type.
 
         Raises
@@ -152,12 +152,12 @@ class PictureReducer:
         elif is_conversation(source):
             source = _in_messages(source, smaller)
         inputs = processed(self.processor, source, images, videos, **settings)
-        became = Reduced(tuple(pictures), _note(tiles[True]))
+        became = SmallerPictures(tuple(pictures), _note(tiles[True]))
         if videos is None and not _has_clips(source):
             self._check(inputs, became)
         return inputs.to(self.model.device, dtype=self.model.dtype), became
 
-    def _check(self, inputs: Any, became: Reduced) -> None:
+    def _check(self, inputs: Any, became: SmallerPictures) -> None:
         """Make sure that the rule by which pictures were reduced is the one that the processor follows."""
         config = self.model.config
         token = getattr(config, "image_token_id", None) or config.image_token_index

@@ -94,7 +94,7 @@ def packed(fields: dict[str, Tensor], max_length: int | None, padding: int) -> d
     """Put rows one behind the other.
 
     Row 0 of the positions starts at 0 for each example: so a model that is given no mask, and makes no cache, tells
-    examples apart. What fills a row up is one more example, of which nothing is learned.
+    examples apart. Each token that fills a row up is an example of its own, of which nothing is learned.
 
     Parameters
     ----------
@@ -136,8 +136,6 @@ def packed(fields: dict[str, Tensor], max_length: int | None, padding: int) -> d
         for at, row in enumerate(rows):
             laid[..., at, : used[at]] = torch.cat([value[..., number, there[number]] for number in row], -1)
         result[name] = laid
-    for at, end in enumerate(used):
-        result["position_ids"][0, at, end:] = torch.arange(max(used) - end)
     # The last token of one example must not learn the first of the next.
     result["labels"][result["position_ids"][0] == 0] = IGNORED
     return result
