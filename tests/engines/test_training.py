@@ -208,6 +208,21 @@ def test_packed_examples_do_not_see_each_other(family: str) -> None:
         assert float(model(**rows).loss) == pytest.approx(mean, rel=1e-5)
 
 
+def test_the_first_token_of_a_packed_example_is_not_learned() -> None:
+    """The last token of the example before it would learn it."""
+    model, processor = make_model("qwen3_vl"), make_processor("qwen3_vl")
+    given = [dict(processor(text=text, return_tensors="pt")) for text in ("a page", "another")]
+    batch = PruningCollator(model, processor, packing=True)([{**one, "labels": one["input_ids"]} for one in given])
+    ids = torch.cat([one["input_ids"] for one in given], 1)
+    assert torch.equal(batch["input_ids"], ids)
+    assert (batch["labels"] == -100).nonzero().tolist() == [[0, 0], [0, given[0]["input_ids"].shape[1]]]
+    with torch.no_grad():
+        losses = [float(model(**one, labels=one["input_ids"]).loss) for one in given]
+        counts = [one["input_ids"].shape[1] - 1 for one in given]
+        mean = sum(loss * count for loss, count in zip(losses, counts, strict=True)) / sum(counts)
+        assert float(model(**batch).loss) == pytest.approx(mean, rel=1e-5)
+
+
 @pytest.mark.parametrize("name", sorted(set(ALL) - set(PACKABLE)))
 def test_packing_is_refused_where_a_state_runs_on(name: str) -> None:
     with pytest.raises(UsageError, match=r"packing: layers of Qwen3.5.* carry a state"):

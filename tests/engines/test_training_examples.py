@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 import torch
-from pictures import page
+from pictures import clip, page
 from PIL import Image
 from tiny import TEMPLATE, make_model, make_processor
 
@@ -43,19 +44,17 @@ def assistant(text: str) -> dict[str, Any]:
     return {"role": "assistant", "content": [{"type": "text", "text": text}]}
 
 
-def learned(batch: dict[str, Any], processor: Any) -> list[list[str]]:
-    """The runs of labels of each row, as text; every label is the id at its place."""
+def learned(batch: dict[str, Any], processor: Any, before: str = MARKS[0]) -> list[list[str]]:
+    """The runs of labels of each row, as text; every label is the id at its place, and stands behind `before`."""
+    decode = processor.tokenizer.decode
     labels, ids = batch["labels"], batch["input_ids"]
     assert torch.equal(labels[labels != -100], ids[labels != -100])
     rows = []
-    for row in labels:
-        runs: list[list[int]] = [[]]
-        for label in row.tolist():
-            if label >= 0:
-                runs[-1].append(label)
-            elif runs[-1]:
-                runs.append([])
-        rows.append([processor.tokenizer.decode(run) for run in runs if run])
+    for row, flags in zip(ids, labels != -100, strict=True):
+        bounds = (flags.diff(prepend=flags.new_zeros(1), append=flags.new_zeros(1))).nonzero().flatten().tolist()
+        pairs = list(zip(bounds[::2], bounds[1::2], strict=True))
+        assert all(decode(row[:start]).endswith(before) for start, _ in pairs)
+        rows.append([decode(row[start:stop]) for start, stop in pairs])
     return rows
 
 
@@ -82,6 +81,10 @@ CONVERSATIONS = {
             assistant("a page"),
         ],
         ["a page<|im_end|>", "a page<|im_end|>"],
+    ),
+    "a user who says the same": (
+        [user(PICTURE, "what?"), assistant("a page"), user("a page"), user(PICTURE, "sure?"), assistant("yes")],
+        ["a page<|im_end|>", "yes<|im_end|>"],
     ),
     "a picture after the last answer": (
         [user(PICTURE, "what?"), assistant("a page"), user(PICTURE, "and this?")],
@@ -156,6 +159,22 @@ def test_pictures_and_places_must_be_as_many(count: int) -> None:
         collator()([{"messages": messages, "images": [PICTURE] * count}])
 
 
+@pytest.mark.parametrize("family", ["qwen2_vl", "qwen3_vl"])
+def test_answers_are_found_among_clips_and_pictures(family: str) -> None:
+    """Qwen3-VL's processor writes times between the frames of a clip, which the text of the template does not have."""
+    model, processor = make_model(family), make_processor(family)
+    messages = [
+        {"role": "user", "content": [{"type": "video"}, {"type": "text", "text": "what?"}, {"type": "image"}]},
+        assistant("it moves"),
+        {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "sure?"}]},
+        assistant("yes"),
+    ]
+    example = {"messages": messages, "videos": [clip()], "images": [PICTURE, PICTURE]}
+    batch = PruningCollator(model, processor)([example])
+    assert learned(batch, processor) == [["it moves<|im_end|>", "yes<|im_end|>"]]
+    assert math.isfinite(model(**batch).loss.detach())
+
+
 def test_examples_are_not_changed() -> None:
     hole, pictures = {"type": "image"}, [PICTURE]
     example = {"messages": [{"role": "user", "content": [hole]}, assistant("a page")], "images": pictures}
@@ -190,7 +209,7 @@ def test_placeholders_that_are_labelled_are_not_learned() -> None:
         processor(text="<|vision_start|><|image_pad|><|vision_end|>page", images=[PICTURE], return_tensors="pt")
     )
     batch = collator(processor)([{**given, "labels": given["input_ids"]}])
-    assert learned(batch, processor) == [["<|vision_start|>", "<|vision_end|>page"]]
+    assert learned(batch, processor, before="") == [["<|vision_start|>", "<|vision_end|>page"]]
 
 
 def test_examples_that_say_nothing_are_refused() -> None:

@@ -196,8 +196,8 @@ def test_a_trainer_that_drops_unknown_fields_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("temperature", [1.0, 2.5])
 def test_the_distance_is_that_of_every_token_by_itself(temperature: float) -> None:
     generator = torch.Generator().manual_seed(0)
-    student = torch.randn(2, 5, 7, generator=generator, requires_grad=True)
-    teacher = torch.randn(2, 8, 7, generator=generator, requires_grad=True)
+    student = torch.randn(2, 5, 7, generator=generator)
+    teacher = torch.randn(2, 8, 7, generator=generator)
     said = torch.tensor([[-100, -100, 3, 4, -100], [-100, 1, -100, 2, 6]])
     known = torch.tensor([[-100] * 3 + [3, 4] + [-100] * 3, [-100] * 4 + [1, -100, 2, 6]])
     places = [(0, 1, 2), (0, 2, 3), (1, 0, 3), (1, 2, 5), (1, 3, 6)]
