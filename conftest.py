@@ -1,11 +1,15 @@
-"""What pytest leaves out where PyTorch is not installed: modules and tests that cannot be imported without it."""
+"""What pytest leaves out where PyTorch or vLLM is not installed: what cannot be imported without it."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 
-collect_ignore_glob = (
-    []
-    if find_spec("torch")
-    else ["src/pixtrim/engines/mrope.py", "src/pixtrim/engines/transformers/*", "tests/engines/*"]
-)
+collect_ignore_glob = []
+if not find_spec("torch"):
+    collect_ignore_glob += [
+        *("src/pixtrim/engines/mrope.py", "src/pixtrim/engines/pixels.py", "src/pixtrim/engines/transformers/*"),
+        "tests/engines/*",
+    ]
+if not find_spec("vllm"):
+    collect_ignore_glob += [f"src/pixtrim/engines/vllm/{name}.py" for name in ("models", "processor", "vision")]
+    collect_ignore_glob += ["tests/serving/*"]

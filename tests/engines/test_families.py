@@ -12,9 +12,9 @@ from tiny import FAMILIES, make_model, make_processor
 
 from pixtrim.engines.families import FAMILIES as KNOWN
 from pixtrim.engines.families import family_of
+from pixtrim.engines.pixels import layout_of, strips
 from pixtrim.engines.transformers import TransformersPruner
 from pixtrim.engines.transformers.encoder import Geometry, base_of, encode
-from pixtrim.engines.transformers.pixels import layout_of, strips
 from pixtrim.engines.transformers.prompt import read_prompt
 from pixtrim.errors import UsageError
 

@@ -12,8 +12,8 @@ from PIL import Image
 from tiny import FAMILIES, make_model, make_processor
 
 from pixtrim.engines.families import family_of
+from pixtrim.engines.pixels import frames_of, levels, strips
 from pixtrim.engines.transformers import TransformersPruner
-from pixtrim.engines.transformers.pixels import frames_of, levels, strips
 from pixtrim.engines.transformers.prompt import read_prompt
 from pixtrim.errors import InputError, UsageError
 from pixtrim.grid import PatchGrid

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pixtrim.engines.families import Family, family_of
-from pixtrim.engines.transformers.pixels import layout_of, strip_rows
+from pixtrim.engines.pixels import layout_of, strip_rows
 from pixtrim.errors import UsageError
 from pixtrim.grid import PatchGrid
 
@@ -147,7 +147,7 @@ def encode(
         Its geometry.
     modality : {"image", "video"}
     values : Tensor
-        The patches of kept tokens: see `pixtrim.engines.transformers.pixels.strips`.
+        The patches of kept tokens: see `pixtrim.engines.pixels.strips`.
     grids, keeps
         As for `Geometry.arguments`.
 

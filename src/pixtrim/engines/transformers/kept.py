@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from pixtrim.engines import mrope
+from pixtrim.engines.pixels import layout_of, strips
 from pixtrim.engines.transformers.choice import Chosen
-from pixtrim.engines.transformers.pixels import layout_of, strips
 from pixtrim.engines.transformers.prompt import PARTS, Picture, Prompt
 
 __all__ = ["kept_fields", "kept_patches", "pad_id"]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pixtrim.engines.families import Family
 from pixtrim.engines.mrope import TYPES, runs
-from pixtrim.engines.transformers.pixels import frames_of, levels
+from pixtrim.engines.pixels import frames_of, levels
 from pixtrim.errors import InputError, UsageError
 from pixtrim.grid import PatchGrid
 

@@ -18,8 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pixtrim.engines.pixels import layout_of
 from pixtrim.engines.transformers.encoder import Geometry
-from pixtrim.engines.transformers.pixels import layout_of
 from pixtrim.errors import UsageError
 from pixtrim.grid import PatchGrid
 
