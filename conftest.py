@@ -7,9 +7,10 @@ from importlib.util import find_spec
 collect_ignore_glob = []
 if not find_spec("torch"):
     collect_ignore_glob += [
-        *("src/pixtrim/engines/mrope.py", "src/pixtrim/engines/pixels.py", "src/pixtrim/engines/transformers/*"),
+        *(f"src/pixtrim/engines/{name}" for name in ("mrope.py", "pixels.py", "windows.py", "transformers/*")),
         "tests/engines/*",
     ]
 if not find_spec("vllm"):
-    collect_ignore_glob += [f"src/pixtrim/engines/vllm/{name}.py" for name in ("models", "processor", "vision")]
+    modules = ("counts", "dummies", "models", "processor", "vision")
+    collect_ignore_glob += [f"src/pixtrim/engines/vllm/{name}.py" for name in modules]
     collect_ignore_glob += ["tests/serving/*"]

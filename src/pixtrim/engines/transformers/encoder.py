@@ -19,6 +19,7 @@ from torch import Tensor
 
 from pixtrim.engines.families import Family, family_of
 from pixtrim.engines.pixels import layout_of, strip_rows
+from pixtrim.engines.windows import kept_windows
 from pixtrim.errors import UsageError
 from pixtrim.grid import PatchGrid
 
@@ -120,18 +121,11 @@ class Geometry:
         return found
 
     def _windows(self, full: Tensor, keep: Tensor) -> dict[str, Tensor]:
-        """Number the tokens of windows anew; windows of which nothing is kept go."""
         from transformers.vision_utils import get_vision_window_index
 
         index, bounds = get_vision_window_index(full, self.merge, self.window_size, self.patch_size)
-        stays = keep[index]
-        number = keep.long().cumsum(0) - 1
-        before = torch.cat([torch.zeros(1, dtype=torch.long), stays.long().cumsum(0)])
-        kept_bounds = before[bounds.long() // self.merge**2] * self.merge**2
-        return {
-            "window_index": number[index[stays]],
-            "cu_window_seqlens": torch.unique_consecutive(kept_bounds).to(torch.int32),
-        }
+        kept, kept_bounds = kept_windows(index, bounds, keep, self.merge**2)
+        return {"window_index": kept, "cu_window_seqlens": kept_bounds}
 
 
 def encode(

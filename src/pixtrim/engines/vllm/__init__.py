@@ -11,7 +11,16 @@ __all__ = ["ARCHITECTURES", "register"]
 
 MODELS = "pixtrim.engines.vllm.models"
 
-ARCHITECTURES = ("Qwen3VLForConditionalGeneration",)
+ARCHITECTURES = (
+    "Qwen2VLForConditionalGeneration",
+    "Qwen2_5_VLForConditionalGeneration",
+    "Qwen3VLForConditionalGeneration",
+    "Qwen3VLMoeForConditionalGeneration",
+    "Qwen3_5ForConditionalGeneration",
+    "Qwen3_5MoeForConditionalGeneration",
+    "Glm4vForConditionalGeneration",
+    "Glm4vMoeForConditionalGeneration",
+)
 """Architectures of checkpoints whose tokens can be left out; their classes have these names in vLLM, and here."""
 
 

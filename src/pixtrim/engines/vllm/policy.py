@@ -9,7 +9,7 @@ from typing import Any
 from pixtrim.errors import UsageError
 from pixtrim.pruning import Settings
 
-__all__ = ["KEY", "OFF", "Policy", "engine_policy", "split_kwargs"]
+__all__ = ["KEY", "OFF", "Policy", "check_engine", "engine_policy", "split_kwargs"]
 
 KEY = "pixtrim"
 """The name under which both ``hf_overrides`` and ``mm_processor_kwargs`` have a policy."""
@@ -96,6 +96,33 @@ def split_kwargs(enabled: bool, policy: Policy, kwargs: Mapping[str, Any]) -> tu
             f"""--hf-overrides '{{"{KEY}": "{OFF}"}}', and requests can ask for pruning"""
         )
     return read(given, policy, "mm_processor_kwargs"), rest
+
+
+def check_engine(config: Any) -> None:
+    """Refuse settings of vLLM under which images could not be pruned rightly.
+
+    Parameters
+    ----------
+    config : MultiModalConfig
+        Of an engine that has a policy.
+
+    Raises
+    ------
+    UsageError
+        If there is one.
+    """
+    if KEY in (config.mm_processor_kwargs or {}):
+        raise UsageError(f"{KEY} is in --mm-processor-kwargs, which is for processors: give it as --hf-overrides")
+    if config.mm_encoder_tp_mode == "data":
+        raise UsageError(
+            'mm_encoder_tp_mode is "data", by which encoders share pictures out by the size of their grids: '
+            "with pixtrim, start with --mm-encoder-tp-mode weights"
+        )
+    if config.is_multimodal_pruning_enabled():
+        raise UsageError(
+            f"video_pruning_rate is {config.video_pruning_rate}, which numbers the places of images anew: "
+            "with pixtrim, start without it"
+        )
 
 
 def read(given: Any, base: Policy, where: str) -> Policy:
