@@ -179,6 +179,30 @@ def evaluate_losses() -> str:
     return markdown(("measure", "kind", "n", "budget", "auto / plain resize"), lines)
 
 
+def engine() -> str:
+    """Return the times of the transformers engine: a row for each page and size of the model."""
+    lines = []
+    for path in sorted(RESULTS.glob("engine-[0-9]*.json")):
+        saved = json.loads(path.read_text(encoding="utf-8"))
+        for row in saved["figures"]:
+            first, step = row["first token"], row.get("training")
+            ratios = [first["full / pruned"], first["of the encoder"], first["of the prefill"]]
+            lines.append(
+                (
+                    saved["model"].split(",")[0],
+                    f"`{Path(row['page']).parent.name}/{Path(row['page']).name}`",
+                    str(first["tokens"]),
+                    f"{first['kept']:.0%}",
+                    *(f"{ratio:.1f}" for ratio in ratios),
+                    f"{step['full / pruned']:.1f}" if step else "",
+                    f"{first['selector share']:.2%}",
+                    f"{first['added share']:.1%}",
+                )
+            )
+    header = ("model", "page", "tokens", "kept", "first token", "encoder", "prefill", "training step")
+    return markdown((*header, "selector", "all that is added"), lines)
+
+
 def engine_families() -> str:
     """Return the models that the engines know, and what becomes of their pictures."""
     whole = "tokens are left out before the encoder"
@@ -220,6 +244,7 @@ TABLES = {
     "filters": filters,
     "fold": fold,
     "shrink": shrink,
+    "engine": engine,
     "engine-families": engine_families,
 }
 
