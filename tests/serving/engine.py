@@ -14,19 +14,28 @@ import pictures
 import tiny
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from pixtrim.engines.transformers import TransformersPruner
 
 STEPS = 12
 INTERLEAVED = {"rope_parameters": {**tiny.ROPE, "mrope_interleaved": True}}  # as in Qwen's checkpoints; vLLM reads it
+PARTIAL = {"rope_parameters": {**tiny.ROPE, "mrope_section": [4, 2, 2], "partial_rotary_factor": 0.5}}
 LINEAR = {"linear_key_head_dim": 128, "linear_value_head_dim": 128}
 
 FOR_VLLM = {
     "qwen3_vl": INTERLEAVED,
-    "qwen3_vl_moe": {**INTERLEAVED, "norm_topk_prob": True},
+    "qwen3_vl_moe": {
+        **INTERLEAVED,
+        "norm_topk_prob": True,
+        "moe_intermediate_size": 96,
+        "shared_expert_intermediate_size": 0,
+    },
     "qwen3_5": {**INTERLEAVED, **LINEAR},
     "qwen3_5_moe": {**INTERLEAVED, **LINEAR},
+    "glm4v": {**PARTIAL, "attention_bias": True},
+    "glm4v_moe": {**PARTIAL, "partial_rotary_factor": 0.5, "use_qk_norm": False},
 }
 """What the text part needs besides, for vLLM to run it on a CPU as transformers does."""
 
@@ -45,7 +54,17 @@ def saved(family: str, folder: Path) -> Path:
     name = f"{family} for vLLM"
     made = tiny.FAMILIES[family]
     tiny.FAMILIES[name] = replace(made, text={**made.text, **FOR_VLLM.get(family, {})})
-    return tiny.save(name, folder)
+    tiny.save(name, folder)
+    if family == "qwen3_vl_moe":
+        store_experts_as_published(folder / "model.safetensors")
+    return folder
+
+
+def store_experts_as_published(path: Path) -> None:
+    """Turn the matrices of experts: checkpoints of Qwen3-VL-MoE have inputs before outputs, which both sides undo."""
+    weights = load_file(path)
+    turned = {name: value.mT.contiguous() if ".experts." in name else value for name, value in weights.items()}
+    save_file(turned, path, {"format": "pt"})
 
 
 class Reference:
