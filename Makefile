@@ -13,7 +13,7 @@ NATIVE := CMakeLists.txt $(wildcard cpp/*.cpp cpp/*.hpp)
 
 .NOTPARALLEL: # the targets share one environment
 .DEFAULT_GOAL := help
-.PHONY: help demo examples test vision engines engines-here finetune finetune-here lint format bench evaluate docs fuzz sanitize dist clean
+.PHONY: help demo examples test vision engines engines-here vllm finetune finetune-here lint format bench evaluate docs fuzz sanitize dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,10 @@ engines: ## the tests of the engines, which need PyTorch; TRANSFORMERS=VERSION c
 
 engines-here: $(VENV)/.engines
 	$(BIN)/python -m pytest tests/engines src/pixtrim/engines
+
+vllm: ## the tests of the vLLM engine, in an environment with vLLM for CPUs, which is made first
+	PYTHON=$(PYTHON) tests/serving/environment.sh .venv-vllm
+	.venv-vllm/bin/python -m pytest tests/serving src/pixtrim/engines/vllm
 
 finetune: ## train a small model on pruned pictures, beside the same on whole ones
 	$(MAKE) finetune-here VENV=.venv-transformers-$(TRANSFORMERS)
