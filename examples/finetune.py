@@ -88,10 +88,10 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="finetune.py", description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--model", help="folder or name of a model; default: a small one with random weights")
     parser.add_argument("--pictures", type=Path, help="folder with questions.jsonl; default: a drawn dashboard")
-    parser.add_argument("--steps", type=int, default=20, help="training steps (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=16, help="training steps (default: %(default)s)")
     parser.add_argument("--batch", type=int, default=2, help="examples in a step (default: %(default)s)")
     parser.add_argument("--threshold", type=float, default=0.0, help="levels, 0 to 255 (default: %(default)s)")
-    parser.add_argument("--tokens", type=int, default=1000, help="most tokens of a picture (default: %(default)s)")
+    parser.add_argument("--tokens", type=int, default=600, help="most tokens of a picture (default: %(default)s)")
     parser.add_argument("--learning-rate", type=float, help="default: 1e-5, for the small model 3e-3")
     parser.add_argument("--out", type=Path, help="folder to which the trained model is written")
     options = parser.parse_args(arguments)
@@ -113,7 +113,7 @@ def mean_loss(model: Any, collator: PruningCollator, examples: list[Example], si
 
 
 def seconds_of_steps(model: Any, batches: dict[str, dict[str, Any]], times: int = 3) -> dict[str, float]:
-    """Return the least time of a forward and a backward with each batch, in turns, so that all meet the same machine."""
+    """Return the least time of a forward and a backward with each batch, in turns, so that all meet the same load."""
     found: dict[str, list[float]] = {name: [] for name in batches}
     model.train()
     for _ in range(times):
