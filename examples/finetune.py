@@ -2,7 +2,7 @@
 
 ::
 
-    pip install "pixtrim[transformers]" torchvision accelerate
+    pip install "pixtrim[transformers]" accelerate
     python examples/finetune.py [--model FOLDER] [--pictures FOLDER]
 
 Without a model, a small one with random weights is made, which starts to learn a drawn dashboard by heart and shows the
