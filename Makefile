@@ -5,6 +5,7 @@ BUDGET ?= 800
 FUZZ_INPUTS ?= 100000
 TORCH ?= torch
 TRANSFORMERS ?= 5.24.0
+ENGINE_TESTS ?= tests/engines src/pixtrim/engines
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -40,7 +41,7 @@ engines: ## the tests of the engines, which need PyTorch; TRANSFORMERS=VERSION c
 	$(MAKE) engines-here VENV=.venv-transformers-$(TRANSFORMERS)
 
 engines-here: $(VENV)/.engines
-	$(BIN)/python -m pytest tests/engines src/pixtrim/engines
+	$(BIN)/python -m pytest $(ENGINE_TESTS)
 
 vllm: ## the tests of the vLLM engine, in an environment with vLLM for CPUs, which is made first
 	PYTHON=$(PYTHON) tests/serving/environment.sh .venv-vllm
