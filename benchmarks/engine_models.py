@@ -214,6 +214,7 @@ class Bench:
 
         ``inputs`` is what happens before ``generate`` but not in the encoder.
         """
+        self._forget()
         start = settled()
         inputs = make_inputs()
         ready = settled()
@@ -224,8 +225,15 @@ class Bench:
         vit, prefill = early + self._vit.ms(), self._llm.ms()
         return {"inputs": (ready - start) * 1000 - early, "vit": vit, "prefill": prefill, "total": total}
 
+    def _forget(self) -> None:
+        """Let the clocks start anew, whatever the model did in between."""
+        settled()
+        self._vit.ms()
+        self._llm.ms()
+
     def step(self, loss_of: Callable[[Any], Any], optimiser: Any) -> Record:
         """Time a step of training, forward, backward and update, in milliseconds."""
+        self._forget()
         start = settled()
         loss_of(self.model).backward()
         optimiser.step()
