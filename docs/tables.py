@@ -196,11 +196,29 @@ def engine() -> str:
                     *(f"{ratio:.1f}" for ratio in ratios),
                     f"{step['full / pruned']:.1f}" if step else "",
                     f"{first['selector share']:.2%}",
-                    f"{first['added share']:.1%}",
                 )
             )
     header = ("model", "page", "tokens", "kept", "first token", "encoder", "prefill", "training step")
-    return markdown((*header, "selector", "all that is added"), lines)
+    return markdown((*header, "selector"), lines)
+
+
+def engine_published() -> str:
+    """Return the engine beside PixelPrune's published code: a row for each page."""
+    lines = []
+    for row in results("engine-published"):
+        ours, theirs = row["pixtrim"], row["published"]
+        lines.append(
+            (
+                f"`{Path(row['page']).parent.name}/{Path(row['page']).name}`",
+                f"{ours['kept']:.0%}, {theirs['kept']:.0%}",
+                f"{ours['full / pruned']:.1f}, {theirs['full / pruned']:.1f}",
+                f"{ours['stages']['selector']:.1f}, {theirs['stages']['selector']:.1f}",
+                f"{ours['selector share']:.2%}, {theirs['selector share']:.2%}",
+                f"{ours['added share']:.1%}",
+            )
+        )
+    header = ("page", "kept", "first token", "selector, ms", "share of the selector", "all that pixtrim adds")
+    return markdown(header, lines)
 
 
 def engine_families() -> str:
@@ -245,6 +263,7 @@ TABLES = {
     "fold": fold,
     "shrink": shrink,
     "engine": engine,
+    "engine-published": engine_published,
     "engine-families": engine_families,
 }
 
