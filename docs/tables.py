@@ -221,6 +221,23 @@ def engine_published() -> str:
     return markdown(header, lines)
 
 
+def vllm_serving() -> str:
+    """Return what two servers did, stock and pruned: a row for each share of noise in the pictures."""
+    rows = results("vllm-serving")
+    pairs = [(stock, pruned) for stock, pruned in zip(rows[::2], rows[1::2], strict=True)]
+    lines = [
+        (
+            f"{stock['noise']:.0%}",
+            *(f"{stock[name]:g}, {pruned[name]:g}" for name in ("prompt tokens", "requests/s")),
+            f"{pruned['times as many']:.1f}",
+            f"{stock['first token, median s']:.1f}, {pruned['first token, median s']:.1f}",
+        )
+        for stock, pruned in pairs
+    ]
+    header = ("noise in the picture", "prompt tokens", "requests/s", "times as many", "first token, median s")
+    return markdown(header, lines)
+
+
 def engine_families() -> str:
     """Return the models that the engines know, and what becomes of their pictures."""
     whole = "tokens are left out before the encoder"
@@ -264,6 +281,7 @@ TABLES = {
     "shrink": shrink,
     "engine": engine,
     "engine-published": engine_published,
+    "vllm-serving": vllm_serving,
     "engine-families": engine_families,
 }
 

@@ -27,7 +27,15 @@ def generate(repository: Path) -> ModuleType:
     return module
 
 
-GENERATED = ("docs/cli.md", "docs/models.md", "docs/results.md", "docs/carving.md", "docs/transformers.md", "README.md")
+GENERATED = (
+    "docs/cli.md",
+    "docs/models.md",
+    "docs/results.md",
+    "docs/carving.md",
+    "docs/transformers.md",
+    "docs/vllm.md",
+    "README.md",
+)
 
 
 @pytest.mark.parametrize("name", GENERATED)
