@@ -14,10 +14,10 @@ NATIVE := CMakeLists.txt $(wildcard cpp/*.cpp cpp/*.hpp)
 
 .NOTPARALLEL: # the targets share one environment
 .DEFAULT_GOAL := help
-.PHONY: help demo examples test vision engines engines-here vllm finetune finetune-here lint format bench evaluate docs fuzz sanitize dist clean
+.PHONY: help demo examples test vision engines engines-here vllm finetune finetune-here bench-engines bench-engines-here lint format bench evaluate docs fuzz sanitize dist clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.cli ## make the example pictures, shrink one of them and prune another
 	$(BIN)/python examples/make_examples.py examples/out
@@ -68,6 +68,12 @@ bench: $(VENV)/.bench ## the benchmarks; SAVE=--save keeps their figures
 	for name in kernels resize fold carve shrink imports encode; do $(BIN)/python benchmarks/$$name.py $(SAVE) || exit; done
 	for set in pdf kinds; do $(BIN)/python benchmarks/recall.py --set $$set $(SAVE) || test $$? -eq 2 || exit; done
 	for name in filters legibility prune importance saliency carve_quality tile_company; do $(BIN)/python benchmarks/$$name.py $(SAVE) || test $$? -eq 2 || exit; done
+
+bench-engines: ## the benchmark of the transformers engine; on CUDA with whole models, elsewhere with a part of their layers
+	$(MAKE) bench-engines-here VENV=.venv-transformers-$(TRANSFORMERS)
+
+bench-engines-here: $(VENV)/.engines
+	$(BIN)/python benchmarks/engine.py $(SAVE) || test $$? -eq 2
 
 # Ends with 2 where there are no evaluation data, and says so.
 evaluate: $(VENV)/.bench ## what operators cost in answers, on all evaluation data; QUICK=--quick takes a first look
