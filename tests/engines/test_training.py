@@ -312,6 +312,7 @@ def test_a_collator_holds_no_weights_and_works_in_workers(name: str) -> None:
         ({"threshold": 300}, "threshold"),
         ({"treshold": 3}, "unknown setting treshold: choose from threshold"),
         ({"config": PruneConfig(), "threshold": 3}, "give one configuration, or its fields"),
+        ({"budget": 0.5}, "budget is 0.5, which is for models of fixed tiles"),
         ({"max_length": 0}, "max_length is 0: give a number of tokens from 1"),
         ({"answers": "assistant"}, "answers is 'assistant': give two strings"),
     ],

@@ -15,6 +15,7 @@ from pixtrim.engines.transformers.choice import Chosen, choose
 from pixtrim.engines.transformers.config import PruneConfig
 from pixtrim.engines.transformers.encoder import Geometry, base_of, encode
 from pixtrim.engines.transformers.kept import kept_fields, kept_patches, pad_id
+from pixtrim.engines.transformers.outcome import Outcome
 from pixtrim.engines.transformers.prompt import PARTS, Prompt, read_prompt
 from pixtrim.engines.transformers.smaller import PictureReducer, SmallerPictures, tiled_part
 from pixtrim.engines.transformers.versions import check_version
@@ -24,7 +25,7 @@ __all__ = ["Pruned", "TransformersPruner"]
 
 
 @dataclass(frozen=True)
-class Pruned:
+class Pruned(Outcome):
     """What became of the last prompt.
 
     Attributes
@@ -45,20 +46,6 @@ class Pruned:
     def plans(self) -> list[Any]:
         """The `KeepPlan` of every picture, and of every slot of a clip."""
         return [plan for picture in self.pictures for plan in picture.plans]
-
-    @property
-    def tokens(self) -> int:
-        """Visual tokens of the prompt, before."""
-        return sum(picture.tokens for picture in self.pictures)
-
-    @property
-    def kept(self) -> int:
-        """Visual tokens that the language model is given."""
-        return sum(picture.kept for picture in self.pictures)
-
-    def __str__(self) -> str:
-        share = f" ({self.kept / self.tokens:.1%})" if self.tokens else ""
-        return f"{self.kept} of {self.tokens} visual tokens{share}"
 
 
 class TransformersPruner:

@@ -15,6 +15,7 @@ from torch import Tensor
 from pixtrim.coordinates import CoordinateMap
 from pixtrim.engines.families import TILED, Tiling, family_of
 from pixtrim.engines.transformers.config import PruneConfig
+from pixtrim.engines.transformers.outcome import Outcome
 from pixtrim.engines.transformers.prompt import is_conversation, processed
 from pixtrim.engines.transformers.tiles import Tiles, reduce
 from pixtrim.errors import UsageError
@@ -51,7 +52,7 @@ class Smaller:
 
 
 @dataclass(frozen=True, eq=False)
-class SmallerPictures:
+class SmallerPictures(Outcome):
     """What became of the last prompt of a model of fixed tiles.
 
     Attributes
@@ -65,21 +66,9 @@ class SmallerPictures:
     pictures: tuple[Smaller, ...]
     note: str
 
-    @property
-    def tokens(self) -> int:
-        """Visual tokens of the prompt's pictures, before."""
-        return sum(picture.tokens for picture in self.pictures)
-
-    @property
-    def kept(self) -> int:
-        """Visual tokens that the model is given for them."""
-        return sum(picture.kept for picture in self.pictures)
-
     def __str__(self) -> str:
-        if not self.tokens:
-            return "0 of 0 visual tokens"
-        why = f": {self.note}" if self.kept == self.tokens else ""
-        return f"{self.kept} of {self.tokens} visual tokens ({self.kept / self.tokens:.1%}){why}"
+        why = f": {self.note}" if self.tokens and self.kept == self.tokens else ""
+        return super().__str__() + why
 
 
 class PictureReducer:

@@ -81,9 +81,8 @@ class PruningCollator:
     -----
     An example is a dict of one of these kinds:
 
-    - ``messages``, a conversation, with its pictures in the messages or beside them, as ``images`` or ``image``. What
-      is
-      learned is the answers.
+    - ``messages``, a conversation, with its pictures in the messages or beside them, as ``images`` or ``image``.
+      What is learned is the answers.
     - what a processor made, ``input_ids``, ``pixel_values``, ``image_grid_thw``, ``mm_token_type_ids``, and ``labels``.
 
     Trainers drop fields of examples that they do not know unless told ``remove_unused_columns=False``.
@@ -105,11 +104,8 @@ class PruningCollator:
         check_version()
         base = base_of(model)
         self.config = PruneConfig.of(config, settings)
-        self.processor, self.geometry, self.rope_index = (
-            processor,
-            Geometry.of(base),
-            RopeIndex(type(base), base.config),
-        )
+        self.processor, self.geometry = processor, Geometry.of(base)
+        self.rope_index = RopeIndex(type(base), base.config)
         self.answers, self.packing, self.max_length, self.full = answers, packing, max_length, full
         self.processor_kwargs = dict(processor_kwargs or {})
         family = self.geometry.family
@@ -117,6 +113,8 @@ class PruningCollator:
             raise UsageError(f"{family.title} cannot be given kept tokens as it is: call attach(model) first")
         if self.config.after is not None:
             raise UsageError("after is set: a second stage needs what the encoder makes; leave it out in training")
+        if self.config.budget is not None:
+            raise UsageError(f"budget is {self.config.budget!r}, which is for models of fixed tiles: give a threshold")
         if answers is not None and (isinstance(answers, str) or [type(part) for part in answers] != [str, str]):
             raise UsageError(f"answers is {answers!r}: give two strings, what stands before and what after an answer")
         if max_length is not None and (
