@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,13 @@ def reference(folder: Path) -> Reference:
 
 @pytest.fixture(scope="module")
 def server(folder: Path) -> Iterator[Server]:
+    with serving(folder, "--distributed-executor-backend", "uni") as found:
+        yield found
+
+
+@contextmanager
+def serving(folder: Path, *options: str) -> Iterator[Server]:
+    """Start a server, and wait until it answers."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -86,7 +94,7 @@ def server(folder: Path) -> Iterator[Server]:
     command = [
         *(str(Path(sys.executable).with_name("vllm")), "serve", str(folder), "--served-model-name", "tiny"),
         *("--host", "127.0.0.1", "--port", str(port), "--dtype", "float32", "--enforce-eager"),
-        *("--max-model-len", "2048", "--max-num-seqs", "8", "--distributed-executor-backend", "uni"),
+        *("--max-model-len", "2048", "--max-num-seqs", "8", *options),
         *("--trust-request-mm-kwargs", "--limit-mm-per-prompt", '{"image": 3, "video": 0}'),
         *("--hf-overrides", '{"pixtrim": {"threshold": 0}}'),
     ]
@@ -170,3 +178,12 @@ def test_fifty_at_once_with_no_one_and_several_pictures(server: Server, referenc
     with ThreadPoolExecutor(50) as pool:
         answers = list(pool.map(lambda kind: server.chat(*kind[0], policy=kind[1]), kinds * 10))
     assert [said(answer) for answer in answers] == expected * 10
+
+
+def test_two_processes_that_receive_requests_count_together(folder: Path) -> None:
+    with serving(folder, "--api-server-count", "2") as server:
+        with ThreadPoolExecutor(6) as pool:
+            prompts = {said(answer)[0] for answer in pool.map(lambda _: server.chat(page()), range(6))}
+        assert len(prompts) == 1
+        for _ in range(4):  # whichever process answers
+            assert server.counters()["pixtrim_images_total"] == 6
