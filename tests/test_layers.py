@@ -22,7 +22,7 @@ LAYERS = (
     ("pipeline", "pruning"),
     ("engines",),
     ("pixtrim",),
-    ("evaluation",),
+    ("evaluation", "gateway"),
     ("cli __main__",),
 )
 Places = dict[str, tuple[int, int]]

@@ -17,7 +17,7 @@ from pixtrim.coordinates import CoordinateMap
 from pixtrim.draw import before_after, faded, heat_map, removed_by, seams_picture, warp_grid
 from pixtrim.errors import UsageError
 
-__all__ = ["Preview", "Report", "Shrunk", "Tokens", "write_whole"]
+__all__ = ["Preview", "Report", "Shrunk", "Tokens", "file_of", "write_whole"]
 
 Preview = Literal["sheet", "importance", "faded", "seams", "grid"]
 
@@ -165,9 +165,7 @@ class Shrunk:
                 f"the picture of {width}x{height} is too large for {wanted}, "
                 f"which ends at {LONGEST_SIDE[wanted]} pixels a side: choose png"
             )
-        stream = io.BytesIO()
-        Image.fromarray(self.image).save(stream, wanted, **ENCODERS[wanted])
-        return stream.getvalue()
+        return file_of(self.image, wanted)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the picture to a file, whole or not at all; the suffix chooses the format.
@@ -228,6 +226,13 @@ class Shrunk:
             title_before=f"before: {before} tokens",
             title_after=f"after: {after} tokens ({self.report.operator})",
         )
+
+
+def file_of(pixels: NDArray[np.uint8], format: str) -> bytes:
+    """Encode pixels, uint8 (H, W, 3), as a file of a format of `ENCODERS`; equal pixels are equal bytes."""
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, format, **ENCODERS[format])
+    return stream.getvalue()
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -178,7 +178,7 @@ def _reduce(
     lines = None if inspection.kind == "photo" else text_height(changes)
     end = next((step for step in steps if step in ENDS), "resize")
     if "fold" in steps or (not steps and inspection.foldable):
-        part = _fold(task, part, changes, inspection, lines, forced=bool(steps))
+        part = _fold(task, part, changes, inspection, lines, forced=bool(steps), fit=fit)
     elif not steps and not computer_use:
         end = policy.choose(task, inspection)
     if task.native and task.count(*part.size) >= task.tokens:
@@ -187,16 +187,19 @@ def _reduce(
 
 
 def _fold(
-    task: Task, part: Part, changes: Changes, inspection: Inspection, lines: float | None, *, forced: bool
+    task: Task, part: Part, changes: Changes, inspection: Inspection, lines: float | None, *, forced: bool, fit: bool
 ) -> Part:
-    """Fold where that was asked for, or leaves text larger than a plain resize does."""
+    """Fold where that was asked for, or leaves text larger than a plain resize does.
+
+    By name and without a budget, all is folded that can be: what the model sees anyway is not to be used up.
+    """
     scaled = task.scale(*part.size)
     enough = 1.0 if lines is None or forced else min(COMFORTABLE_HEIGHT / lines, 1.0)
     if not forced and scaled >= enough:
         return part
     protect = part.coordinates.to_reduced(boxes=task.protect.astype(np.float64)).astype(np.int64)
     analysis = fold.Analysis(changes.protected(np.concatenate([protect, inspection.plots])))
-    gap = NATIVE_GAP if task.native else fold.gap_for(analysis, task.scale, enough)
+    gap = NATIVE_GAP if task.native or (forced and fit) else fold.gap_for(analysis, task.scale, enough)
     size = analysis.size(gap)
     if size != part.size and (forced or task.scale(*size) >= WORTH_FOLDING * scaled):
         return folded(task, part, analysis.plan(gap))

@@ -1,0 +1,224 @@
+"""One image of a request, made smaller: from base64 to a file, or the reason why it is left as it is."""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixtrim import __version__
+from pixtrim.errors import PixtrimError
+from pixtrim.gateway.settings import LOSSLESS_FIRST, Settings
+from pixtrim.image import Loaded, load
+from pixtrim.operators.resize import resize
+from pixtrim.pipeline import shrink
+from pixtrim.result import Shrunk, file_of
+from pixtrim.tokens import Rule
+
+__all__ = ["Job", "Outcome", "decoded", "encoded", "reduced"]
+
+Pixels = NDArray[np.uint8]
+
+MEDIA: Final = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
+LOSSY_WEBP: Final = b"VP8 "
+TRANSPARENT: Final = "alpha composited on white"
+"""What `load` notes; there a model may see another ground than ours."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """An image and what is to be made of it.
+
+    Attributes
+    ----------
+    text : str
+        The image in base64, of either alphabet.
+    rule : Rule
+        The model's.
+    detail : str or None
+        The request's level of detail.
+    settings : Settings
+        Those that hold for this image.
+    images : int
+        Images in the request: with many of them, some providers refuse large ones.
+    scaled : (int, int) or None
+        Width and height that the image is to have, and nothing else is to be done to it.
+    """
+
+    text: str = field(repr=False)
+    rule: Rule
+    detail: str | None
+    settings: Settings
+    images: int = 1
+    scaled: tuple[int, int] | None = None
+
+    @property
+    def crowded(self) -> bool:
+        """Whether the request has so many images that the limit on their sides is another one."""
+        limit = self.rule.limits.many_images
+        return limit is not None and self.images > limit
+
+    @property
+    def key(self) -> str:
+        """What the outcome depends on, as SHA-256 in hexadecimal digits."""
+        settings = (
+            self.settings.budget,
+            self.settings.operator,
+            self.settings.minimum_saving,
+            self.settings.max_pixels,
+        )
+        rest = (__version__, self.rule, dict(self.rule.levels), self.detail, settings, self.crowded, self.scaled)
+        found = hashlib.sha256(repr(rest).encode())
+        found.update(self.text.encode("ascii", "replace"))
+        return found.hexdigest()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an image.
+
+    Attributes
+    ----------
+    data : bytes or None
+        The smaller image as a file; None where the original goes through.
+    media_type : str or None
+        Of `data`.
+    reason : str
+        ``"changed"``, or why it was not.
+    operator : str
+        As in a `Report`; ``"none"`` where nothing was done.
+    tokens : (int, int) or None
+        Estimated, before and after; None where the image could not be read.
+    size : (int, int, int, int) or None
+        Width and height before, width and height after.
+    bytes : (int, int)
+        Of the files, before and after.
+    """
+
+    data: bytes | None = field(repr=False)
+    media_type: str | None
+    reason: str
+    operator: str = "none"
+    tokens: tuple[int, int] | None = None
+    size: tuple[int, int, int, int] | None = None
+    bytes: tuple[int, int] = (0, 0)
+
+
+def decoded(text: str) -> bytes:
+    """Decode base64 of either alphabet, with or without padding and white space.
+
+    Raises
+    ------
+    ValueError
+        If it is something else.
+
+    Examples
+    --------
+    >>> decoded("aGk_"), decoded("aGk/"), decoded("aGk")
+    (b'hi?', b'hi?', b'hi')
+    """
+    if "-" in text or "_" in text:
+        text = text.translate(str.maketrans("-_", "+/"))
+    try:
+        return binascii.a2b_base64(text, strict_mode=True)
+    except binascii.Error:
+        bare = "".join(text.split()).rstrip("=")
+        return binascii.a2b_base64(bare + "=" * (-len(bare) % 4), strict_mode=True)
+
+
+def encoded(data: bytes, like: str) -> str:
+    """Encode as base64, in the alphabet of another one where that shows."""
+    text = binascii.b2a_base64(data, newline=False).decode()
+    return text.translate(str.maketrans("+/", "-_")) if "-" in like or "_" in like else text
+
+
+def reduced(job: Job) -> Outcome:
+    """Make an image smaller; what goes wrong is told as the reason why it is left as it is.
+
+    Examples
+    --------
+    >>> from pixtrim.tokens import resolve
+    >>> reduced(Job("!", resolve("gpt-5.5"), None, Settings())).reason
+    'not base64'
+    """
+    try:
+        data = decoded(job.text)
+    except ValueError:
+        return Outcome(None, None, "not base64")
+    size = len(data)
+    try:
+        loaded = load(data, max_pixels=job.settings.max_pixels, name="image")
+        if loaded.data is None:
+            return Outcome(None, None, "not an image", bytes=(size, size))
+        return _reduced(job, loaded, data)
+    except PixtrimError as error:
+        return Outcome(None, None, str(error), bytes=(size, size))
+    except MemoryError:
+        return Outcome(None, None, "not enough memory", bytes=(size, size))
+
+
+def _reduced(job: Job, loaded: Loaded, data: bytes) -> Outcome:
+    rule, settings = job.rule, job.settings
+    height, width = loaded.pixels.shape[:2]
+    before = rule.count(width, height, job.detail)
+
+    def left(reason: str) -> Outcome:
+        same = (before, before)
+        return Outcome(None, None, reason, "none", same, (width, height, width, height), (len(data), len(data)))
+
+    refused = bool(rule.check(width, height, job.detail, size=len(data), images=job.images))
+    if TRANSPARENT in loaded.notes and not refused:
+        return left("transparent")
+    if job.scaled is not None:
+        image, operator = resize(loaded.pixels, job.scaled), "resize"
+    else:
+        found = _shrunk(job, _within_sides(loaded.pixels, job))
+        image, operator = found.image, found.report.operator
+    if image.shape == loaded.pixels.shape and operator == "none" and not refused:
+        return left("nothing to save" if rule.saves_by_pixels(job.detail) else "billed alike at any size")
+    file, media_type = _file(image, loaded, rule)
+    after = rule.count(image.shape[1], image.shape[0], job.detail)
+    saving = settings.minimum_saving
+    worth = after <= before and (after < before * (1 - saving) or len(file) <= len(data) * (1 - saving))
+    if not (worth or refused or job.scaled):
+        return left("too little to save")
+    size = (width, height, image.shape[1], image.shape[0])
+    return Outcome(file, media_type, "changed", operator, (before, after), size, (len(data), len(file)))
+
+
+def _shrunk(job: Job, pixels: Pixels) -> Shrunk:
+    settings, name = job.settings, job.rule.name
+    if settings.operator != LOSSLESS_FIRST:
+        return shrink(pixels, name, settings.budget, settings.operator, detail=job.detail, max_pixels=pixels.size)
+    found = shrink(pixels, name, settings.budget, "fold", detail=job.detail, max_pixels=pixels.size)
+    if found.report.kind == "photo" and found.report.operator == "fold":  # what repeats in a photo is a part of it
+        return shrink(pixels, name, settings.budget, "resize", detail=job.detail, max_pixels=pixels.size)
+    return found
+
+
+def _within_sides(pixels: Pixels, job: Job) -> Pixels:
+    """Scale an image of which the provider would refuse the sides."""
+    limits = job.rule.limits
+    sides = [limits.max_side, limits.many_images_side if job.crowded else None]
+    longest = min((side for side in sides if side is not None), default=None)
+    height, width = pixels.shape[:2]
+    if longest is None or max(width, height) <= longest:
+        return pixels
+    scale = longest / max(width, height)
+    return resize(pixels, (max(1, round(width * scale)), max(1, round(height * scale))))
+
+
+def _file(image: Pixels, loaded: Loaded, rule: Rule) -> tuple[bytes, str]:
+    """Encode in the input's own format, or as a JPEG where that is too large for the provider."""
+    lossy = loaded.format == "JPEG" or (loaded.format == "WEBP" and loaded.data[12:16] == LOSSY_WEBP)  # type: ignore[index]
+    name = "JPEG" if lossy else "WEBP" if loaded.format == "WEBP" else "PNG"
+    file = file_of(image, name)
+    height, width = image.shape[:2]
+    if name != "JPEG" and len(rule.check(width, height, size=len(file))) > len(rule.check(width, height)):
+        name = "JPEG"
+        file = file_of(image, name)
+    return file, MEDIA[name]

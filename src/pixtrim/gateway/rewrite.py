@@ -1,0 +1,235 @@
+"""rewrite(): a request with smaller images, and nothing else of it changed.
+
+It is a function of its arguments alone: the same image becomes the same bytes in every turn of a conversation, so that
+what providers have cached of earlier turns stays valid. Whatever goes wrong with an image, the original goes through.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple, TypeVar
+
+from pixtrim.errors import UsageError
+from pixtrim.gateway.edits import Edit, Path, applied, spliced
+from pixtrim.gateway.formats import Place, WireFormat, format_named
+from pixtrim.gateway.pictures import Job, Outcome, encoded, reduced
+from pixtrim.gateway.settings import Settings
+from pixtrim.tokens import Rule, resolve
+
+__all__ = ["ImageReport", "RewriteReport", "Rewritten", "rewrite"]
+
+Body = TypeVar("Body", bytes, dict[str, Any])
+Reduce = Callable[[Sequence[Job]], Iterable[Outcome]]
+
+REPEATED_SHARE: Final = 0.25
+"""What is left of the tokens of a repeated image that is shrunk."""
+
+DEFAULTS: Final = Settings()
+
+
+@dataclass(frozen=True)
+class ImageReport:
+    """What became of one image.
+
+    Attributes
+    ----------
+    path : tuple of str or int
+        Of its block in the body.
+    outcome : Outcome
+        What was done, or why nothing was.
+    repeats : tuple of str or int or None
+        The path of the earlier image that this one repeats.
+    """
+
+    path: Path
+    outcome: Outcome
+    repeats: Path | None = None
+
+
+@dataclass(frozen=True)
+class RewriteReport:
+    """What became of a request.
+
+    Attributes
+    ----------
+    wire_format : str
+        As it was given.
+    model : str or None
+        As the request has it.
+    rule : str or None
+        The rule by which tokens were counted; None where none is known.
+    images : tuple of ImageReport
+        In the order in which the model sees them.
+    note : str or None
+        Why nothing could be looked at, if so.
+    """
+
+    wire_format: str
+    model: str | None = None
+    rule: str | None = None
+    images: tuple[ImageReport, ...] = ()
+    note: str | None = None
+
+    @property
+    def tokens(self) -> tuple[int, int]:
+        """Estimated tokens of the images that could be read, before and after."""
+        known = [image.outcome.tokens for image in self.images if image.outcome.tokens]
+        return sum(before for before, _ in known), sum(after for _, after in known)
+
+    @property
+    def changed(self) -> int:
+        """How many images are others now."""
+        return sum(image.outcome.reason in ("changed", "repeated") for image in self.images)
+
+
+class Rewritten(NamedTuple):
+    """A body of the kind that was given, the very same where nothing changed, and what became of it."""
+
+    body: Any
+    report: RewriteReport
+
+
+def rewrite(
+    body: Body,
+    wire_format: str,
+    settings: Settings = DEFAULTS,
+    *,
+    model: str | None = None,
+    fetched: Mapping[str, bytes] | None = None,
+    reduce: Reduce | None = None,
+) -> Rewritten:
+    """Make the images of a request smaller.
+
+    Parameters
+    ----------
+    body : bytes or dict
+        The request as it is sent, in JSON, or parsed. Bytes outside image blocks stay as they are; a dict is not
+        changed, and what is not an image is shared with the one that is returned.
+    wire_format : str
+        One of `pixtrim.gateway.formats.FORMATS`.
+    settings : Settings
+        What is done.
+    model : str, optional
+        Its name, where the body does not have it.
+    fetched : mapping of str to bytes, optional
+        The files behind URLs; images whose URLs are not in it stay URLs.
+    reduce : callable, optional
+        What does the work for all images at once, in the order given: a cache, or several threads.
+
+    Returns
+    -------
+    body : bytes or dict
+    report : RewriteReport
+
+    Raises
+    ------
+    UsageError
+        If there is no such wire format; nothing else.
+
+    Examples
+    --------
+    >>> body = {"model": "gpt-5.5", "messages": [{"role": "user", "content": "no image"}]}
+    >>> rewrite(body, "openai-chat").body is body
+    True
+    """
+    found = format_named(wire_format)
+    try:
+        text = body.decode() if isinstance(body, bytes) else None
+        parsed = json.loads(text) if text is not None else body
+        if not isinstance(parsed, Mapping):
+            raise ValueError("not an object")
+    except (ValueError, RecursionError):
+        return Rewritten(body, RewriteReport(wire_format, model, note="the body is not a JSON object"))
+    named = found.model(parsed) or model
+    places = list(found.places(parsed))
+    report = RewriteReport(wire_format, named)
+    if not places:
+        return Rewritten(body, report)
+    try:
+        rule = resolve(settings.model or named or "")
+    except UsageError as error:
+        return Rewritten(body, replace(report, images=_kept(places, "no token rule"), note=str(error)))
+    report = replace(report, rule=rule.name)
+    if settings.computer_use == "keep" and found.points(parsed):
+        return Rewritten(body, replace(report, images=_kept(places, "a tool points at places of the screen")))
+    images, edits = _reduced(parsed, found, places, rule, settings, fetched or {}, reduce or _one_by_one)
+    report = replace(report, images=tuple(images))
+    if not edits:
+        return Rewritten(body, report)
+    return Rewritten(spliced(text, edits).encode() if text is not None else applied(body, edits), report)
+
+
+def _one_by_one(jobs: Sequence[Job]) -> Iterator[Outcome]:
+    return map(reduced, jobs)
+
+
+def _kept(places: Iterable[Place], reason: str) -> tuple[ImageReport, ...]:
+    return tuple(ImageReport(place.path, Outcome(None, None, reason)) for place in places)
+
+
+def _reduced(
+    body: Mapping[str, Any],
+    wire_format: WireFormat,
+    places: Sequence[Place],
+    rule: Rule,
+    settings: Settings,
+    fetched: Mapping[str, bytes],
+    reduce: Reduce,
+) -> tuple[list[ImageReport], list[Edit]]:
+    """Decide what is done to each image by itself and those before it, and do it."""
+    texts = [_text(place, fetched) for place in places]
+    earlier = _repeats(texts)
+    jobs = {
+        number: Job(text, rule, place.detail, _settings_for(settings, earlier[number]), len(places))
+        for number, (place, text) in enumerate(zip(places, texts, strict=True))
+        if text is not None
+    }
+    outcomes = dict(zip(jobs, reduce(list(jobs.values())), strict=True))
+    images, edits = [], []
+    for number, place in enumerate(places):
+        outcome = outcomes.get(number) or Outcome(None, None, "not in the request itself")
+        first = earlier[number]
+        repeats = None if first is None else places[first].path
+        if settings.repeats == "note" and first is not None and place.notable:
+            line = f"[This image is the same as image {first + 1} of this conversation.]"
+            edits.append(Edit(place.path, wire_format.note(line, _at(body, place.path))))
+            before = outcome.tokens[0] if outcome.tokens else 0
+            outcome = replace(outcome, data=None, media_type=None, reason="repeated", tokens=(before, 0))
+        elif outcome.data is not None and outcome.media_type is not None:
+            edits += place.embed(encoded(outcome.data, place.text or ""), outcome.media_type)
+        images.append(ImageReport(place.path, outcome, repeats))
+    return images, edits
+
+
+def _text(place: Place, fetched: Mapping[str, bytes]) -> str | None:
+    if place.url is not None and place.url in fetched:
+        return encoded(fetched[place.url], "")
+    return place.text
+
+
+def _repeats(texts: Sequence[str | None]) -> list[int | None]:
+    """Return for each image the first one that is the same; an image's own place in the list decides nothing."""
+    first: dict[bytes, int] = {}
+    found: list[int | None] = []
+    for number, text in enumerate(texts):
+        if text is None:
+            found.append(None)
+            continue
+        place = first.setdefault(hashlib.sha256(text.encode("ascii", "replace")).digest(), number)
+        found.append(None if place == number else place)
+    return found
+
+
+def _settings_for(settings: Settings, first: int | None) -> Settings:
+    if first is None or settings.repeats != "shrink":
+        return settings
+    return replace(settings, budget=REPEATED_SHARE, operator="auto", minimum_saving=0.0)
+
+
+def _at(body: Any, path: Path) -> Any:
+    for step in path:
+        body = body[step]
+    return body
