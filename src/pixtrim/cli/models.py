@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from dataclasses import asdict
-from typing import Any
 
 from pixtrim.cli.show import SCHEMA, json_line, table
 from pixtrim.errors import UsageError
-from pixtrim.tokens import Limits, Rule, models, price_of
+from pixtrim.tokens import Limits, Rule, models
+from pixtrim.tokens.records import model_record
 
-__all__ = ["describe", "limits_in_words", "run"]
+__all__ = ["limits_in_words", "run"]
 
 
 def run(arguments: Namespace) -> int:
@@ -23,7 +22,7 @@ def run(arguments: Namespace) -> int:
             raise UsageError(f"no provider {arguments.provider[:40]!r}: choose one of {', '.join(providers)}")
     if arguments.json:
         for rule in rules:
-            json_line(describe(rule))
+            json_line({"schema": SCHEMA, **model_record(rule)})
         return 0
     header = ("model", "provider", "rule", "details", "limits", "prune", "mark", "read")
     rows = [
@@ -41,30 +40,6 @@ def run(arguments: Namespace) -> int:
     ]
     table(header, rows)
     return 0
-
-
-def describe(rule: Rule) -> dict[str, Any]:
-    """Return all that is known about a model, for JSON."""
-    price = price_of(rule)
-    return {
-        "schema": SCHEMA,
-        "model": rule.name,
-        "provider": rule.provider,
-        "aliases": list(rule.aliases),
-        "kind": rule.kind,
-        "details": list(rule.details),
-        "default_detail": rule.default_detail,
-        "saves_by_pixels": rule.saves_by_pixels(),
-        "open_weights": rule.open_weights,
-        "limits": {name: limit for name, limit in asdict(rule.limits).items() if limit is not None},
-        "grid": None if rule.grid is None else asdict(rule.grid),
-        "mark": rule.mark,
-        "source": rule.source,
-        "read": rule.read,
-        "note": rule.note,
-        "usd_per_million": None if price is None else price.usd_per_million,
-        "price_date": None if price is None else price.read,
-    }
 
 
 def details(rule: Rule) -> str:

@@ -18,7 +18,6 @@ from pixtrim.cli.sequences import Line, Turn, arranged
 from pixtrim.cli.show import SCHEMA, one_line, table
 from pixtrim.cli.work import Outcome, attempt, carry_out
 from pixtrim.errors import PixtrimError, UsageError
-from pixtrim.tokens import resolve
 
 if TYPE_CHECKING:
     from pixtrim.operators.prune import KeepPlan
@@ -245,45 +244,19 @@ def _report(
     job: Job, task: Task, plan: KeepPlan, reference: str | None, seconds: float, notes: list[str]
 ) -> dict[str, Any]:
     """Return what docs/json.md describes."""
-    from pixtrim.grid import PatchGrid
+    from pixtrim.operators.prune.records import plan_record
 
-    grid = plan.grid
     return {
         "schema": SCHEMA,
         "input": job.input.source,
-        "model": resolve(task.model).name,
-        "selector": plan.selector,
-        "metric": plan.tolerance.metric,
-        "threshold": plan.tolerance.threshold,
-        "anchored": plan.anchored,
-        "fit": grid.fit,
-        "width": grid.width,
-        "height": grid.height,
-        "fitted_width": grid.fitted_width,
-        "fitted_height": grid.fitted_height,
-        "grid_h": grid.grid_h,
-        "grid_w": grid.grid_w,
-        "tokens": plan.tokens,
-        "tokens_resized": PatchGrid.for_model(task.model, grid.width, grid.height).tokens,
-        "kept": plan.kept,
-        "ratio": round(plan.ratio, 6),
-        "bound": plan.bound,
+        **plan_record(plan, task.model),
         "reference": reference,
-        "key": plan.key,
-        "offsets": plan.offsets.tolist(),
         "plan": None if job.plan is None else str(job.plan),
         "preview": None if job.preview is None else str(job.preview),
         "seconds": round(seconds, 6),
         "notes": notes,
-        "warnings": _warnings(plan),
         "keep_indices": plan.indices.tolist() if task.indices else None,
     }
-
-
-def _warnings(plan: KeepPlan) -> list[str]:
-    if plan.bounded:
-        return []
-    return [f"selector {plan.selector} drops tokens that are further than the threshold from what stands for them"]
 
 
 def _summary(outcomes: Sequence[Outcome], with_reference: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from pixtrim.cli.inputs import STDIN, expand
@@ -11,6 +12,7 @@ from pixtrim.cli.measure import Measured, measure
 from pixtrim.cli.show import SCHEMA, complain, json_line, table, usd, warn
 from pixtrim.errors import InputError, PixtrimError, UsageError
 from pixtrim.tokens import Price, Rule, load_prices, price_of, resolve
+from pixtrim.tokens.records import cost_of
 
 __all__ = ["cost", "run"]
 
@@ -70,22 +72,7 @@ def _entries(arguments: Namespace) -> Iterator[tuple[str | None, Measured | Pixt
 def cost(rule: Rule, measured: Measured, detail: str | None, price: Price | None) -> dict[str, Any]:
     """Return what a picture costs one model, for JSON."""
     width, height, size = measured
-    tokens = rule.count(width, height, detail)
-    seen_width, seen_height = rule.seen(width, height, detail)
-    return {
-        "model": rule.name,
-        "width": width,
-        "height": height,
-        "detail": rule.level(detail),
-        "tokens": tokens,
-        "seen_width": seen_width,
-        "seen_height": seen_height,
-        "saves_by_pixels": rule.saves_by_pixels(detail),
-        "mark": rule.mark,
-        "usd": None if price is None else price.cost(tokens),
-        "price_date": None if price is None else price.read,
-        "warnings": list(rule.check(width, height, detail, size=size)),
-    }
+    return asdict(cost_of(rule, width, height, detail, size=size, price=price))
 
 
 def _print(rows: list[dict[str, Any]], named: bool) -> None:
