@@ -7,7 +7,8 @@ are. All settings are lossless. The cost of a setting is the time until the pict
 bytes over a line of so many Mbit/s. Each picture counts alike: settings are ranked by the geometric mean of their
 costs relative to the setting that pixtrim uses. `grey` stores a picture without colour in one channel instead of
 three; `palette` stores up to 256 colours as indices, and takes as long as finding that out takes. Where that is
-impossible, they are plain.
+impossible, they are plain. `up` is pixtrim's own writer, which takes every row as differences from the one above;
+the others are Pillow's.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from common import SHARED_DATA, Pixels, Record, arguments, examples, heading, in
 from PIL import Image
 
 from pixtrim import shrink
+from pixtrim.png import LEVEL, png_of
 from pixtrim.result import ENCODERS
 
 MODEL = "claude-opus-4-7"
@@ -73,6 +75,8 @@ def settings(pixels: Pixels) -> dict[str, Encode]:
     every: dict[str, Encode] = {}
     for level in range(10):
         every[f"PNG {level}"] = partial(encode, plain, "PNG", compress_level=level)
+    for level in (1, 2, 3, 4, 6):
+        every[f"PNG up {level}"] = partial(png_of, pixels, level)
     every["PNG optimize"] = partial(encode, plain, "PNG", optimize=True)
     for name, strategy in STRATEGIES.items():
         for level in (1, 3, 6):
@@ -107,9 +111,7 @@ def measure(kind: str, name: str, pixels: Pixels, mbit: float) -> list[Record]:
 def used(name: str) -> str:
     """Name the setting that pixtrim uses, as it is named here."""
     chosen = ENCODERS[name]
-    return (
-        f"PNG {chosen['compress_level']}" if name == "PNG" else f"WebP {chosen['method']} quality {chosen['quality']}"
-    )
+    return f"PNG up {LEVEL}" if name == "PNG" else f"WebP {chosen['method']} quality {chosen['quality']}"
 
 
 def ranking(figures: list[Record], baseline: str) -> list[Record]:

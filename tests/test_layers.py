@@ -12,7 +12,7 @@ import pytest
 # do not import one another. "pixtrim" is the door, the package's __init__.py.
 LAYERS = (
     ("errors",),
-    ("image pixels pdf", "coordinates", "tokens", "kernels _native"),
+    ("image pixels pdf png", "coordinates", "tokens", "kernels _native"),
     ("grid",),
     ("importance",),
     ("operators",),

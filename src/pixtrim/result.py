@@ -16,17 +16,18 @@ from PIL import Image
 from pixtrim.coordinates import CoordinateMap
 from pixtrim.draw import before_after, faded, heat_map, removed_by, seams_picture, warp_grid
 from pixtrim.errors import UsageError
+from pixtrim.png import png_of
 
 __all__ = ["Preview", "Report", "Shrunk", "Tokens", "file_of", "write_whole"]
 
 Preview = Literal["sheet", "importance", "faded", "seams", "grid"]
 
 ENCODERS: Final[dict[str, dict[str, Any]]] = {
-    "PNG": {"compress_level": 3},
+    "PNG": {},
     "WEBP": {"lossless": True, "quality": 0, "method": 0},
     "JPEG": {"quality": 92, "subsampling": 0},
 }
-"""Pinned, so that equal pixels are equal bytes; chosen by benchmarks/encode.py."""
+"""What Pillow is told, so that equal pixels are equal bytes; PNG is written by `png_of`. See benchmarks/encode.py."""
 
 LONGEST_SIDE: Final = {"WEBP": 16_383, "JPEG": 65_500}
 """Pixels; what the formats, or the libraries that write them, can hold."""
@@ -230,6 +231,8 @@ class Shrunk:
 
 def file_of(pixels: NDArray[np.uint8], format: str) -> bytes:
     """Encode pixels, uint8 (H, W, 3), as a file of a format of `ENCODERS`; equal pixels are equal bytes."""
+    if format == "PNG":
+        return png_of(pixels)
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, format, **ENCODERS[format])
     return stream.getvalue()

@@ -19,7 +19,7 @@ from PIL import Image
 from pixtrim.coordinates import CoordinateMap
 from pixtrim.evaluation.reducers import BASELINE, Reduced
 from pixtrim.evaluation.report.cases import Case
-from pixtrim.result import ENCODERS, LONGEST_SIDE, write_whole
+from pixtrim.result import ENCODERS, LONGEST_SIDE, file_of, write_whole
 
 __all__ = ["Exhibit", "Gallery", "Pair", "Pictures", "Shot", "detail_box", "map_grid", "wanted"]
 
@@ -144,7 +144,7 @@ class Gallery:
         format = "WEBP" if max(pixels.shape) <= LONGEST_SIDE["WEBP"] else "PNG"
         path = self.folder / f"{name}.{format.lower()}"
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, _encoded(Image.fromarray(pixels), format, **ENCODERS[format]))
+        write_whole(path, file_of(pixels, format))
         return f"{quote(self.folder.name)}/{name}.{format.lower()}"
 
 
