@@ -5,6 +5,7 @@ BUDGET ?= 800
 FUZZ_INPUTS ?= 100000
 TORCH ?= torch
 TRANSFORMERS ?= 5.24.0
+MINUTES ?= 10
 ENGINE_TESTS ?= tests/engines src/pixtrim/engines
 
 VENV := .venv
@@ -14,7 +15,7 @@ NATIVE := CMakeLists.txt $(wildcard cpp/*.cpp cpp/*.hpp)
 
 .NOTPARALLEL: # the targets share one environment
 .DEFAULT_GOAL := help
-.PHONY: help demo examples test vision engines engines-here vllm finetune finetune-here bench-engines bench-engines-here lint format bench evaluate docs fuzz sanitize dist clean
+.PHONY: help demo examples test vision engines engines-here vllm sdks sdks-here demo-gateway soak finetune finetune-here bench-engines bench-engines-here lint format bench evaluate docs fuzz sanitize dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +47,19 @@ engines-here: $(VENV)/.engines
 vllm: ## the tests of the vLLM engine, in an environment with vLLM for CPUs, which is made first
 	PYTHON=$(PYTHON) tests/serving/environment.sh .venv-vllm
 	.venv-vllm/bin/python -m pytest tests/serving src/pixtrim/engines/vllm
+
+sdks: ## the tests of the gateway with the SDKs, LiteLLM, MCP and LangChain, in an environment of their own
+	$(MAKE) sdks-here VENV=.venv-sdks
+
+sdks-here: $(VENV)/.sdks
+	$(BIN)/python -m pytest tests/sdks
+
+demo-gateway: $(VENV)/.demo-gateway ## start the gateway before an upstream on this machine, and send a page with each SDK
+	$(BIN)/python examples/make_examples.py examples/out
+	$(BIN)/python examples/gateway_demo.py examples/out/statement.png demo
+
+soak: $(VENV)/.dev ## the gateway under load; MINUTES=10
+	$(BIN)/python benchmarks/gateway_soak.py --minutes $(MINUTES) $(SAVE)
 
 finetune: ## train a small model on pruned pictures, beside the same on whole ones
 	$(MAKE) finetune-here VENV=.venv-transformers-$(TRANSFORMERS)
