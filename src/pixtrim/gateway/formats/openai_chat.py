@@ -6,21 +6,18 @@ https://platform.openai.com/docs/api-reference/chat/create
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from pixtrim.gateway.edits import Edit, Path
-from pixtrim.gateway.formats.places import Place, as_data_url, data_url, items
-from pixtrim.gateway.formats.pointing import takes_places
+from pixtrim.gateway.formats.places import Place, as_data_url, data_url, items, model, text_of, web_url
+from pixtrim.gateway.formats.pointing import pointing
 
 __all__ = ["MARKS", "model", "note", "places", "points"]
 
-MARKS = (b"image_url",)
+MARKS: Final = (b"image_url",)
 
-
-def model(body: Mapping[str, Any]) -> str | None:
-    """Return the name of the model."""
-    name = body.get("model")
-    return name if isinstance(name, str) else None
+CACHE_MARKS: Final = ("prompt_cache_breakpoint", "cache_control")
+"""OpenAI's, and what routers pass on to Anthropic."""
 
 
 def places(body: Mapping[str, Any]) -> Iterator[Place]:
@@ -31,15 +28,14 @@ def places(body: Mapping[str, Any]) -> Iterator[Place]:
                 yield place
 
 
-def note(text: str, block: Mapping[str, Any]) -> dict[str, str]:
-    """Return a text block."""
-    return {"type": "text", "text": text}
+def note(text: str, block: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a text block; a mark for the cache stays where it was."""
+    return {"type": "text", "text": text, **{key: block[key] for key in CACHE_MARKS if key in block}}
 
 
 def points(body: Mapping[str, Any]) -> bool:
     """Say whether a function takes places of the screen."""
-    functions = (tool.get("function") for _, tool in items(body, "tools"))
-    return any(takes_places(function.get("parameters")) for function in functions if isinstance(function, Mapping))
+    return any(pointing(tool) for key in ("tools", "functions") for _, tool in items(body, key))
 
 
 def _place(path: Path, block: Mapping[str, Any]) -> Place | None:
@@ -48,12 +44,11 @@ def _place(path: Path, block: Mapping[str, Any]) -> Place | None:
     if isinstance(image, str):
         url, to_url, detail = image, (*path, "image_url"), None
     elif isinstance(image, Mapping) and isinstance(image.get("url"), str):
-        url, to_url, detail = image["url"], (*path, "image_url", "url"), image.get("detail")
+        url, to_url, detail = image["url"], (*path, "image_url", "url"), text_of(image, "detail")
     else:
         return None
 
     def embed(text: str, media_type: str) -> tuple[Edit, ...]:
         return (Edit(to_url, as_data_url(text, media_type)),)
 
-    text = data_url(url)
-    return Place(path, embed, text, None if text else url, detail if isinstance(detail, str) else None)
+    return Place(path, embed, data_url(url), web_url(url), detail)

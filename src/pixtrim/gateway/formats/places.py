@@ -9,7 +9,18 @@ from typing import Any, Final, Protocol
 
 from pixtrim.gateway.edits import Edit, Path
 
-__all__ = ["Place", "WireFormat", "as_data_url", "data_url", "items", "numbered"]
+__all__ = [
+    "Place",
+    "WireFormat",
+    "as_data_url",
+    "data_url",
+    "items",
+    "model",
+    "numbered",
+    "one_or_more",
+    "text_of",
+    "web_url",
+]
 
 _DATA_URL: Final = re.compile(r"data:([a-z0-9.+/-]*)(?:;[a-z0-9=_.+-]+)*;base64,", re.IGNORECASE)
 
@@ -30,11 +41,13 @@ class Place:
     text : str or None
         The image in base64; None where the request does not have it itself.
     url : str or None
-        Where it is, if that is on the network.
+        Where it is, if that is on the web.
     detail : str or None
         The level of detail that the request asks for it.
     notable : bool
         Whether a block of text may stand there instead.
+    fixed : bool
+        Whether the request wants this very image.
     """
 
     path: Path
@@ -43,6 +56,7 @@ class Place:
     url: str | None = None
     detail: str | None = None
     notable: bool = True
+    fixed: bool = False
 
 
 class WireFormat(Protocol):
@@ -64,7 +78,29 @@ class WireFormat(Protocol):
         """Say whether a tool of the request points at places of a screen, for which images must keep their sizes."""
 
 
-def data_url(url: str) -> str | None:
+def model(body: Mapping[str, Any]) -> str | None:
+    """Return the name of the model, where a body has it under that key, as almost all do."""
+    return text_of(body, "model")
+
+
+def text_of(value: Mapping[str, Any], key: str) -> str | None:
+    """Return the string under a key; None where there is none."""
+    found = value.get(key)
+    return found if isinstance(found, str) else None
+
+
+def web_url(value: Any) -> str | None:
+    """Return what is the address of something on the web; None for all else.
+
+    Examples
+    --------
+    >>> web_url("https://example.com/a.png"), web_url("gs://bucket/a.png"), web_url(None)
+    ('https://example.com/a.png', None, None)
+    """
+    return value if isinstance(value, str) and value[:8].lower().startswith(("https://", "http://")) else None
+
+
+def data_url(url: str | None) -> str | None:
     """Return the base64 of a data URL; None where it is not one.
 
     Examples
@@ -72,8 +108,8 @@ def data_url(url: str) -> str | None:
     >>> data_url("data:image/png;base64,iVBO"), data_url("https://example.com/a.png")
     ('iVBO', None)
     """
-    match = _DATA_URL.match(url)
-    return url[match.end() :] if match else None
+    match = _DATA_URL.match(url) if url is not None else None
+    return match.string[match.end() :] if match else None
 
 
 def as_data_url(text: str, media_type: str) -> str:
@@ -94,3 +130,11 @@ def numbered(value: Any, *path: str | int) -> Iterator[tuple[Path, Mapping[str, 
         for number, item in enumerate(value):
             if isinstance(item, Mapping):
                 yield (*path, number), item
+
+
+def one_or_more(value: Any, *path: str | int) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """Yield the objects of a list, as `numbered` does, or the one object that stands in its place."""
+    if isinstance(value, Mapping):
+        yield path, value
+    else:
+        yield from numbered(value, *path)
