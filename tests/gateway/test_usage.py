@@ -186,9 +186,7 @@ ENCODINGS: dict[str, tuple[str | None, Callable[[bytes], bytes]]] = {
 }
 
 
-def read(
-    parts: Iterable[bytes], wire_format: str, content_type: str | None, encoding: str | None = None
-) -> Usage | None:
+def read(parts: Iterable[bytes], wire_format: str, kind: str | None, encoding: str | None = None) -> Usage | None:
     reader = UsageReader(wire_format, kind, encoding)
     for part in parts:
         reader.feed(part)
