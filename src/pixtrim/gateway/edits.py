@@ -55,6 +55,11 @@ def spliced(text: str, edits: Iterable[Edit]) -> str:
         Their paths lead to values that are there, and none into another's. Of a key that an object has twice the last
         one is meant, as by `json.loads`.
 
+    Raises
+    ------
+    RecursionError
+        If it is nested almost as deeply as `json.loads` allows.
+
     Examples
     --------
     >>> spliced('{"a" : [1, 2.00]}', [Edit(("a", 0), "x")])
@@ -64,7 +69,7 @@ def spliced(text: str, edits: Iterable[Edit]) -> str:
     _find(text, _space(text, 0), _tree(edits), spans)
     parts, done = [], 0
     for start, end, value in sorted(spans, key=lambda span: span[0]):
-        parts += [text[done:start], json.dumps(value, ensure_ascii=False, separators=(",", ":"))]
+        parts += [text[done:start], json.dumps(value, separators=(",", ":"))]  # ASCII: half a surrogate stays encodable
         done = end
     return "".join([*parts, text[done:]])
 
@@ -104,6 +109,8 @@ def _find(text: str, at: int, tree: Any, spans: list[tuple[int, int, Any]]) -> i
         end: int = _skip(text, at)[1]
         spans.append((at, end, tree.value))
         return end
+    if text[at] not in "{[":  # of keys that are alike, an earlier one, which need not be of the same shape
+        return int(_skip(text, at)[1])
     is_object, number = text[at] == "{", 0
     found: dict[str | int, list[tuple[int, int, Any]]] = {}
     at = _space(text, at + 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import hashlib
+import math
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -24,6 +25,8 @@ __all__ = ["Job", "Outcome", "decoded", "encoded", "reduced"]
 Pixels = NDArray[np.uint8]
 
 MEDIA: Final = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
+STARTS: Final = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"GIF8", b"BM", b"II", b"MM")
+"""How the files begin that are worth a look; `load` takes PDFs, too, which no image block can hold."""
 LOSSY_WEBP: Final = b"VP8 "
 TRANSPARENT: Final = "alpha composited on white"
 """What `load` notes; there a model may see another ground than ours."""
@@ -40,7 +43,7 @@ class Job:
     rule : Rule
         The model's.
     detail : str or None
-        The request's level of detail.
+        A level of detail that the rule knows; None for its default.
     settings : Settings
         Those that hold for this image.
     images : int
@@ -61,6 +64,15 @@ class Job:
         """Whether the request has so many images that the limit on their sides is another one."""
         limit = self.rule.limits.many_images
         return limit is not None and self.images > limit
+
+    def refusals(self, width: int, height: int, size: int = 0) -> int:
+        """Return how many of the provider's limits this image would break, were it of another size, or file.
+
+        That there are too many images is the fault of none: it would make of each another one than in earlier turns.
+        """
+        most = self.rule.limits.max_images
+        images = self.images if most is None else min(self.images, most)
+        return len(self.rule.check(width, height, self.detail, size=size, images=images))
 
     @property
     def key(self) -> str:
@@ -131,9 +143,17 @@ def decoded(text: str) -> bytes:
 
 
 def encoded(data: bytes, like: str) -> str:
-    """Encode as base64, in the alphabet of another one where that shows."""
+    """Encode as base64, in the alphabet of another one, and without padding, where that shows in it.
+
+    Examples
+    --------
+    >>> encoded(b"hi?", ""), encoded(b"hi?", "aGk_"), encoded(b"hi", "aG8")
+    ('aGk/', 'aGk_', 'aGk')
+    """
     text = binascii.b2a_base64(data, newline=False).decode()
-    return text.translate(str.maketrans("+/", "-_")) if "-" in like or "_" in like else text
+    if "-" in like or "_" in like:
+        text = text.translate(str.maketrans("+/", "-_"))
+    return text.rstrip("=") if len(like) % 4 and len("".join(like.split())) % 4 else text
 
 
 def reduced(job: Job) -> Outcome:
@@ -150,19 +170,24 @@ def reduced(job: Job) -> Outcome:
     except ValueError:
         return Outcome(None, None, "not base64")
     size = len(data)
+
+    def left(reason: str) -> Outcome:
+        return Outcome(None, None, reason, bytes=(size, size))
+
+    if not data.startswith(STARTS):
+        return left("not an image")
     try:
-        loaded = load(data, max_pixels=job.settings.max_pixels, name="image")
-        if loaded.data is None:
-            return Outcome(None, None, "not an image", bytes=(size, size))
-        return _reduced(job, loaded, data)
+        return _reduced(job, load(data, max_pixels=job.settings.max_pixels, name="image"), data)
     except PixtrimError as error:
-        return Outcome(None, None, str(error), bytes=(size, size))
+        return left(str(error))
     except MemoryError:
-        return Outcome(None, None, "not enough memory", bytes=(size, size))
+        return left("not enough memory")
+    except Exception as error:  # a fault of ours, or of a codec's, must not cost the request
+        return left(f"a fault of pixtrim: {type(error).__name__}")
 
 
 def _reduced(job: Job, loaded: Loaded, data: bytes) -> Outcome:
-    rule, settings = job.rule, job.settings
+    rule = job.rule
     height, width = loaded.pixels.shape[:2]
     before = rule.count(width, height, job.detail)
 
@@ -170,24 +195,32 @@ def _reduced(job: Job, loaded: Loaded, data: bytes) -> Outcome:
         same = (before, before)
         return Outcome(None, None, reason, "none", same, (width, height, width, height), (len(data), len(data)))
 
-    refused = bool(rule.check(width, height, job.detail, size=len(data), images=job.images))
+    refused = job.refusals(width, height, len(data))
     if TRANSPARENT in loaded.notes and not refused:
         return left("transparent")
-    if job.scaled is not None:
-        image, operator = resize(loaded.pixels, job.scaled), "resize"
-    else:
-        found = _shrunk(job, _within_sides(loaded.pixels, job))
-        image, operator = found.image, found.report.operator
-    if image.shape == loaded.pixels.shape and operator == "none" and not refused:
+    image, operator = _made(job, loaded.pixels)
+    if operator == "none" and not refused:
         return left("nothing to save" if rule.saves_by_pixels(job.detail) else "billed alike at any size")
-    file, media_type = _file(image, loaded, rule)
-    after = rule.count(image.shape[1], image.shape[0], job.detail)
-    saving = settings.minimum_saving
-    worth = after <= before and (after < before * (1 - saving) or len(file) <= len(data) * (1 - saving))
-    if not (worth or refused or job.scaled):
-        return left("too little to save")
+    file, media_type = _file(image, loaded, job)
     size = (width, height, image.shape[1], image.shape[0])
+    after = rule.count(size[2], size[3], job.detail)
+    share = 1 - job.settings.minimum_saving
+    worth = after < before * share or (after <= before and len(file) <= len(data) * share)
+    mended = job.refusals(size[2], size[3], len(file)) < refused
+    if not (worth or mended or job.scaled):
+        return left("refused by the provider in any size" if refused else "too little to save")
     return Outcome(file, media_type, "changed", operator, (before, after), size, (len(data), len(file)))
+
+
+def _made(job: Job, pixels: Pixels) -> tuple[Pixels, str]:
+    """Return the reduced image, and the name of what was done to it."""
+    if job.scaled is not None:
+        return resize(pixels, job.scaled), "resize"
+    within = _within_limits(pixels, job)
+    found = _shrunk(job, within)
+    if found.unchanged and within is not pixels:
+        return within, "resize"
+    return found.image, found.report.operator
 
 
 def _shrunk(job: Job, pixels: Pixels) -> Shrunk:
@@ -200,25 +233,31 @@ def _shrunk(job: Job, pixels: Pixels) -> Shrunk:
     return found
 
 
-def _within_sides(pixels: Pixels, job: Job) -> Pixels:
-    """Scale an image of which the provider would refuse the sides."""
-    limits = job.rule.limits
+def _within_limits(pixels: Pixels, job: Job) -> Pixels:
+    """Scale an image of which the provider would refuse the sides, or the patches."""
+    limits, formula = job.rule.limits, job.rule.formula(job.detail)
     sides = [limits.max_side, limits.many_images_side if job.crowded else None]
     longest = min((side for side in sides if side is not None), default=None)
     height, width = pixels.shape[:2]
-    if longest is None or max(width, height) <= longest:
-        return pixels
-    scale = longest / max(width, height)
-    return resize(pixels, (max(1, round(width * scale)), max(1, round(height * scale))))
+    scale = min(1.0, longest / max(width, height)) if longest is not None else 1.0
+    size = _scaled(width, height, scale)
+    while limits.max_patches is not None and (cells := formula.cells(*size)) > limits.max_patches and max(size) > 1:
+        scale *= min(0.99, math.sqrt(limits.max_patches / cells))
+        size = _scaled(width, height, scale)
+    return pixels if size == (width, height) else resize(pixels, size)
 
 
-def _file(image: Pixels, loaded: Loaded, rule: Rule) -> tuple[bytes, str]:
+def _scaled(width: int, height: int, scale: float) -> tuple[int, int]:
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _file(image: Pixels, loaded: Loaded, job: Job) -> tuple[bytes, str]:
     """Encode in the input's own format, or as a JPEG where that is too large for the provider."""
     lossy = loaded.format == "JPEG" or (loaded.format == "WEBP" and loaded.data[12:16] == LOSSY_WEBP)  # type: ignore[index]
     name = "JPEG" if lossy else "WEBP" if loaded.format == "WEBP" else "PNG"
     file = file_of(image, name)
     height, width = image.shape[:2]
-    if name != "JPEG" and len(rule.check(width, height, size=len(file))) > len(rule.check(width, height)):
+    if name != "JPEG" and job.refusals(width, height, len(file)) > job.refusals(width, height):
         name = "JPEG"
         file = file_of(image, name)
     return file, MEDIA[name]

@@ -6,7 +6,6 @@ what providers have cached of earlier turns stays valid. Whatever goes wrong wit
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +25,9 @@ Reduce = Callable[[Sequence[Job]], Iterable[Outcome]]
 
 REPEATED_SHARE: Final = 0.25
 """What is left of the tokens of a repeated image that is shrunk."""
+
+NOTE_TOKENS: Final = 16
+"""What the line costs, about, that stands in place of a repeated image; cheaper images stay."""
 
 DEFAULTS: Final = Settings()
 
@@ -159,7 +161,11 @@ def rewrite(
     report = replace(report, images=tuple(images))
     if not edits:
         return Rewritten(body, report)
-    return Rewritten(spliced(text, edits).encode() if text is not None else applied(body, edits), report)
+    try:
+        return Rewritten(spliced(text, edits).encode() if text is not None else applied(body, edits), report)
+    except RecursionError:
+        kept = _kept(places, "the body is nested too deeply")
+        return Rewritten(body, replace(report, images=kept, note="the body is nested too deeply"))
 
 
 def _one_by_one(jobs: Sequence[Job]) -> Iterator[Outcome]:
@@ -179,46 +185,62 @@ def _reduced(
     fetched: Mapping[str, bytes],
     reduce: Reduce,
 ) -> tuple[list[ImageReport], list[Edit]]:
-    """Decide what is done to each image by itself and those before it, and do it."""
+    """Decide what is done to each image by itself and those before it, and do it.
+
+    A level of detail that the rule does not know is taken as the model's default: a provider that does not know it
+    either takes that or refuses the request, and the image is not to suffer for it.
+    """
+    details = [place.detail if place.detail in rule.details else None for place in places]
     texts = [_text(place, fetched) for place in places]
-    earlier = _repeats(texts)
+    earlier = _repeats(list(zip(texts, details, strict=True)))
     jobs = {
-        number: Job(text, rule, place.detail, _settings_for(settings, earlier[number]), len(places))
-        for number, (place, text) in enumerate(zip(places, texts, strict=True))
+        number: Job(text, rule, details[number], _settings_for(settings, earlier[number]), len(places))
+        for number, text in enumerate(texts)
         if text is not None
     }
-    outcomes = dict(zip(jobs, reduce(list(jobs.values())), strict=True))
-    images, edits = [], []
+    each_once = list(dict.fromkeys(jobs.values()))
+    done = dict(zip(each_once, reduce(each_once), strict=True))
+    images: list[ImageReport] = []
+    edits: list[Edit] = []
+    seen: list[int] = []  # of the first images up to each one, how many are there for the model to see
     for number, place in enumerate(places):
-        outcome = outcomes.get(number) or Outcome(None, None, "not in the request itself")
         first = earlier[number]
-        repeats = None if first is None else places[first].path
-        if settings.repeats == "note" and first is not None and place.notable:
-            line = f"[This image is the same as image {first + 1} of this conversation.]"
+        outcome = done[jobs[number]] if number in jobs else Outcome(None, None, _absent(place))
+        if first is not None and settings.repeats == "shrink":
+            outcome = _cheaper(outcome, done[jobs[first]])
+        line = ""
+        if first is not None and settings.repeats == "note" and place.notable:
+            line = f"[This image is the same as image {seen[first]} of this conversation.]"
+        if line and outcome.tokens and outcome.tokens[0] > NOTE_TOKENS:
             edits.append(Edit(place.path, wire_format.note(line, _at(body, place.path))))
-            before = outcome.tokens[0] if outcome.tokens else 0
-            outcome = replace(outcome, data=None, media_type=None, reason="repeated", tokens=(before, 0))
+            outcome = Outcome(
+                None, None, "repeated", "none", (outcome.tokens[0], NOTE_TOKENS), None, (outcome.bytes[0], len(line))
+            )
         elif outcome.data is not None and outcome.media_type is not None:
             edits += place.embed(encoded(outcome.data, place.text or ""), outcome.media_type)
-        images.append(ImageReport(place.path, outcome, repeats))
+        seen.append((seen[-1] if seen else 0) + (outcome.reason != "repeated"))
+        images.append(ImageReport(place.path, outcome, None if first is None else places[first].path))
     return images, edits
 
 
 def _text(place: Place, fetched: Mapping[str, bytes]) -> str | None:
+    if place.fixed:
+        return None
     if place.url is not None and place.url in fetched:
         return encoded(fetched[place.url], "")
     return place.text
 
 
-def _repeats(texts: Sequence[str | None]) -> list[int | None]:
-    """Return for each image the first one that is the same; an image's own place in the list decides nothing."""
-    first: dict[bytes, int] = {}
+def _absent(place: Place) -> str:
+    return "the request wants it as it is" if place.fixed else "not in the request itself"
+
+
+def _repeats(images: Sequence[tuple[str | None, str | None]]) -> list[int | None]:
+    """Return for each image, with its level of detail, the first one that is the same; only earlier ones decide."""
+    first: dict[tuple[str | None, str | None], int] = {}
     found: list[int | None] = []
-    for number, text in enumerate(texts):
-        if text is None:
-            found.append(None)
-            continue
-        place = first.setdefault(hashlib.sha256(text.encode("ascii", "replace")).digest(), number)
+    for number, image in enumerate(images):
+        place = number if image[0] is None else first.setdefault(image, number)
         found.append(None if place == number else place)
     return found
 
@@ -226,7 +248,14 @@ def _repeats(texts: Sequence[str | None]) -> list[int | None]:
 def _settings_for(settings: Settings, first: int | None) -> Settings:
     if first is None or settings.repeats != "shrink":
         return settings
-    return replace(settings, budget=REPEATED_SHARE, operator="auto", minimum_saving=0.0)
+    return replace(settings, budget=REPEATED_SHARE, minimum_saving=0.0)
+
+
+def _cheaper(outcome: Outcome, first: Outcome) -> Outcome:
+    """Return what the first image became, where a quarter of its tokens is not to be had, or is more."""
+    if outcome.data is None or outcome.tokens is None:
+        return first
+    return first if first.data and first.tokens and first.tokens[1] <= outcome.tokens[1] else outcome
 
 
 def _at(body: Any, path: Path) -> Any:
