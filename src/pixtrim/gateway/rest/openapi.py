@@ -20,9 +20,9 @@ IMAGE: Final[dict[str, Any]] = {
     "headers": {
         name: {"description": f"{about}; beside an image only.", "schema": {"type": kind}}
         for name, about, kind in (
-            ("Pixtrim-Tokens-Before", "What the image cost", "integer"),
-            ("Pixtrim-Tokens-After", "What it costs now", "integer"),
-            ("Pixtrim-Operator", "What was done", "string"),
+            ("X-Pixtrim-Tokens-Before", "What the image cost", "integer"),
+            ("X-Pixtrim-Tokens-After", "What it costs now", "integer"),
+            ("X-Pixtrim-Operator", "What was done", "string"),
         )
     },
 }

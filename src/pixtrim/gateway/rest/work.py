@@ -67,8 +67,8 @@ def shrunk(given: Given, wanted: str, max_pixels: int) -> Answer:
     if wanted == "json":
         image = {"media_type": media_type, "image": b64encode(data).decode()}
         return _json({"report": report, **image, "coordinates": found.coordinates.to_dict()}, timing)
-    tokens = {"Pixtrim-Tokens-Before": str(found.tokens.before), "Pixtrim-Tokens-After": str(found.tokens.after)}
-    return Answer(data, media_type, {**tokens, "Pixtrim-Operator": found.report.operator, **timing})
+    tokens = {"X-Pixtrim-Tokens-Before": str(found.tokens.before), "X-Pixtrim-Tokens-After": str(found.tokens.after)}
+    return Answer(data, media_type, {**tokens, "X-Pixtrim-Operator": found.report.operator, **timing})
 
 
 def _format(found: Shrunk, asked: str | None) -> str:
