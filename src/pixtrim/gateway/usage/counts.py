@@ -13,7 +13,7 @@ from typing import Any, Final
 
 __all__ = ["WORDINGS", "Usage", "Wording", "counts_in", "usage_of"]
 
-MOST_TOKENS: Final = 2**53
+MOST_TOKENS: Final = 2**40
 """Counts above are no counts; below, sums of many fit the integers of every database."""
 
 
