@@ -1,4 +1,4 @@
-"""Write what follows from the code (cli.md, models.md) and from measured data (tables of results.md and the README).
+"""Write what follows from the code (cli.md, models.md, openapi.json) and from measured data (tables of pages).
 
 python docs/generate.py            write them
 python docs/generate.py --check    only say which of them are out of date
@@ -7,6 +7,7 @@ python docs/generate.py --check    only say which of them are out of date
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -36,7 +37,8 @@ MARKS = {
 
 def pages() -> dict[str, str]:
     """Return the text of every page that is generated, or holds generated tables, by the path of its file."""
-    return {"docs/cli.md": cli_page(), "docs/models.md": models_page(), **{page: filled(page) for page in PAGES}}
+    made = {"docs/cli.md": cli_page(), "docs/models.md": models_page(), "docs/openapi.json": openapi()}
+    return {**made, **{page: filled(page) for page in PAGES}}
 
 
 # --- the command line ----------------------------------------------------------------------------------------------
@@ -157,6 +159,15 @@ def notes(rules: Iterator[Rule]) -> Iterator[str]:
 
 def cell(text: str) -> str:
     return text.replace("|", r"\|")
+
+
+# --- the REST interface ----------------------------------------------------------------------------------------------
+
+
+def openapi() -> str:
+    from pixtrim.gateway.rest import make_rest  # the other pages need not have the extra [gateway]
+
+    return json.dumps(make_rest().openapi(), indent=1, ensure_ascii=False) + "\n"
 
 
 # --- measured data -------------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ def generate(repository: Path) -> ModuleType:
 GENERATED = (
     "docs/cli.md",
     "docs/models.md",
+    "docs/openapi.json",
     "docs/results.md",
     "docs/carving.md",
     "docs/transformers.md",

@@ -71,9 +71,11 @@ def _selector(name: str) -> str:
     return name
 
 
-def _split(value: Any) -> Any:
+def _numbers(value: Any) -> Any:
     """Take several numbers apart that a form has in one field: ``1920x1080`` or ``0,0,64,64``."""
-    return re.split("[x,]", value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return tuple(re.split("[x,]", value))
+    return tuple(value) if isinstance(value, list) else value
 
 
 Image = Annotated[
@@ -84,8 +86,8 @@ Image = Annotated[
 Word = Annotated[str, StringConstraints(max_length=100)]
 Model = Annotated[str, StringConstraints(max_length=200), AfterValidator(_known)]
 Side = Annotated[int, Field(ge=1, le=1_000_000)]
-Size = Annotated[tuple[Side, Side], BeforeValidator(_split)]
-Box = Annotated[tuple[float, float, float, float], BeforeValidator(_split)]
+Size = Annotated[tuple[Side, Side], BeforeValidator(_numbers)]
+Box = Annotated[tuple[float, float, float, float], BeforeValidator(_numbers)]
 
 
 # --- requests --------------------------------------------------------------------------------------------------------
