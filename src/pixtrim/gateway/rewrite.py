@@ -15,6 +15,7 @@ from pixtrim.errors import UsageError
 from pixtrim.gateway.edits import Edit, Path, applied, spliced
 from pixtrim.gateway.formats import Place, WireFormat, format_named
 from pixtrim.gateway.pictures import Job, Outcome, encoded, reduced
+from pixtrim.gateway.screens import Screen, plan
 from pixtrim.gateway.settings import Settings
 from pixtrim.tokens import Rule, resolve
 
@@ -67,6 +68,9 @@ class RewriteReport:
         In the order in which the model sees them.
     note : str or None
         Why nothing could be looked at, if so.
+    screen : Screen or None
+        The screen that the model sees smaller; if there is one, the answer must go through
+        `pixtrim.gateway.screens.response_mapper`.
     """
 
     wire_format: str
@@ -74,6 +78,7 @@ class RewriteReport:
     rule: str | None = None
     images: tuple[ImageReport, ...] = ()
     note: str | None = None
+    screen: Screen | None = None
 
     @property
     def tokens(self) -> tuple[int, int]:
@@ -148,24 +153,25 @@ def rewrite(
     named = found.model(parsed) or model
     places = list(found.places(parsed))
     report = RewriteReport(wire_format, named)
-    if not places:
+    if not places and (settings.computer_use == "keep" or not found.points(parsed)):
         return Rewritten(body, report)
     try:
         rule = resolve(settings.model or named or "")
     except UsageError as error:
         return Rewritten(body, replace(report, images=_kept(places, "no token rule"), note=str(error)))
     report = replace(report, rule=rule.name)
-    if settings.computer_use == "keep" and found.points(parsed):
-        return Rewritten(body, replace(report, images=_kept(places, "a tool points at places of the screen")))
-    images, edits = _reduced(parsed, found, places, rule, settings, fetched or {}, reduce or _one_by_one)
-    report = replace(report, images=tuple(images))
+    if found.points(parsed):
+        report, edits = _on_screen(parsed, places, rule, settings, fetched or {}, reduce or _one_by_one, report)
+    else:
+        images, edits = _reduced(parsed, found, places, rule, settings, fetched or {}, reduce or _one_by_one)
+        report = replace(report, images=tuple(images))
     if not edits:
         return Rewritten(body, report)
     try:
         return Rewritten(spliced(text, edits).encode() if text is not None else applied(body, edits), report)
     except RecursionError:
         kept = _kept(places, "the body is nested too deeply")
-        return Rewritten(body, replace(report, images=kept, note="the body is nested too deeply"))
+        return Rewritten(body, replace(report, images=kept, note="the body is nested too deeply", screen=None))
 
 
 def _one_by_one(jobs: Sequence[Job]) -> Iterator[Outcome]:
@@ -174,6 +180,55 @@ def _one_by_one(jobs: Sequence[Job]) -> Iterator[Outcome]:
 
 def _kept(places: Iterable[Place], reason: str) -> tuple[ImageReport, ...]:
     return tuple(ImageReport(place.path, Outcome(None, None, reason)) for place in places)
+
+
+def _on_screen(
+    body: Mapping[str, Any],
+    places: Sequence[Place],
+    rule: Rule,
+    settings: Settings,
+    fetched: Mapping[str, bytes],
+    reduce: Reduce,
+    report: RewriteReport,
+) -> tuple[RewriteReport, list[Edit]]:
+    """Make the screen smaller on which a tool points at places, or leave all as it is."""
+    kept = replace(report, images=_kept(places, "a tool points at places of the screen"))
+    texts = [_text(place, fetched) for place in places]
+    found = plan(body, report.wire_format, places, texts, rule, settings) if settings.computer_use == "map" else None
+    if found is None:
+        return kept, []
+    jobs = {
+        number: Job(text, rule, _detail(places[number], rule), settings, scaled=found.screen.reduced)
+        for number, text in enumerate(texts)
+        if text is not None and number in found.scaled
+    }
+    outcomes = _done(jobs, reduce)
+    sizes = {(*found.screen.display, *found.screen.reduced), *(outcome.size for outcome in outcomes.values())}
+    if len(sizes) > 1:  # some image is not what its header says, or was not to be read
+        return kept, []
+    images, edits = [], list(found.edits)
+    for number, place in enumerate(places):
+        outcome = outcomes.get(number) or Outcome(None, None, "not a screenshot of the whole screen")
+        if outcome.data is not None and outcome.media_type is not None:
+            edits += place.embed(encoded(outcome.data, place.text or ""), outcome.media_type)
+        images.append(ImageReport(place.path, outcome))
+    return replace(report, images=tuple(images), screen=found.screen), edits
+
+
+def _done(jobs: Mapping[int, Job], reduce: Reduce) -> dict[int, Outcome]:
+    """Do jobs, those that are alike once."""
+    each_once = list(dict.fromkeys(jobs.values()))
+    done = dict(zip(each_once, reduce(each_once), strict=True))
+    return {number: done[job] for number, job in jobs.items()}
+
+
+def _detail(place: Place, rule: Rule) -> str | None:
+    """Return a level of detail that the rule knows.
+
+    Another one is taken as the model's default: a provider that does not know it either takes that or refuses the
+    request, and the image is not to suffer for it.
+    """
+    return place.detail if place.detail in rule.details else None
 
 
 def _reduced(
@@ -185,12 +240,8 @@ def _reduced(
     fetched: Mapping[str, bytes],
     reduce: Reduce,
 ) -> tuple[list[ImageReport], list[Edit]]:
-    """Decide what is done to each image by itself and those before it, and do it.
-
-    A level of detail that the rule does not know is taken as the model's default: a provider that does not know it
-    either takes that or refuses the request, and the image is not to suffer for it.
-    """
-    details = [place.detail if place.detail in rule.details else None for place in places]
+    """Decide what is done to each image by itself and those before it, and do it."""
+    details = [_detail(place, rule) for place in places]
     texts = [_text(place, fetched) for place in places]
     earlier = _repeats(list(zip(texts, details, strict=True)))
     jobs = {
@@ -198,16 +249,15 @@ def _reduced(
         for number, text in enumerate(texts)
         if text is not None
     }
-    each_once = list(dict.fromkeys(jobs.values()))
-    done = dict(zip(each_once, reduce(each_once), strict=True))
+    done = _done(jobs, reduce)
     images: list[ImageReport] = []
     edits: list[Edit] = []
     seen: list[int] = []  # of the first images up to each one, how many are there for the model to see
     for number, place in enumerate(places):
         first = earlier[number]
-        outcome = done[jobs[number]] if number in jobs else Outcome(None, None, _absent(place))
+        outcome = done[number] if number in done else Outcome(None, None, _absent(place))
         if first is not None and settings.repeats == "shrink":
-            outcome = _cheaper(outcome, done[jobs[first]])
+            outcome = _cheaper(outcome, done[first])
         line = ""
         if first is not None and settings.repeats == "note" and place.notable:
             line = f"[This image is the same as image {seen[first]} of this conversation.]"
