@@ -7,7 +7,18 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from pixtrim import __version__
-from pixtrim.cli import evaluate, evaluate_options, inspect, models, prune, shrink_options, tokens, values
+from pixtrim.cli import (
+    evaluate,
+    evaluate_options,
+    gateway,
+    inspect,
+    ledger,
+    models,
+    prune,
+    shrink_options,
+    tokens,
+    values,
+)
 from pixtrim.cli.options import add_budget, add_inputs, add_loading, add_running, examples
 from pixtrim.cli.show import one_line
 from pixtrim.errors import UsageError
@@ -63,6 +74,8 @@ def build() -> Parser:
         _add_inspect,
         shrink_options.add_importance,
         _add_evaluate,
+        gateway.add_gateway,
+        ledger.add_ledger,
     ):
         command = add(commands)
         command.add_argument("--debug", action="store_true", help="show the traceback of a fault of pixtrim")

@@ -22,8 +22,10 @@ __all__ = [
     "megapixels",
     "parse_box",
     "parse_size",
+    "port",
     "seed",
     "share",
+    "size_in_bytes",
     "threads",
     "unit_levels",
 ]
@@ -118,6 +120,27 @@ def seed(text: str) -> int:
 def dpi(text: str) -> float:
     """Read pixels per inch."""
     return _number(text, "a number of pixels per inch")
+
+
+def port(text: str) -> int:
+    """Read a port."""
+    return _whole(text, 0, 65535)
+
+
+def size_in_bytes(text: str) -> int:
+    """Read a size, as 256MB or 64MiB.
+
+    Examples
+    --------
+    >>> size_in_bytes("256MB"), size_in_bytes("64 MiB"), size_in_bytes("1000")
+    (256000000, 67108864, 1000)
+    """
+    from pixtrim.gateway.policies import parse_bytes
+
+    try:
+        return parse_bytes(text)
+    except UsageError as error:
+        raise ArgumentTypeError(str(error)) from None
 
 
 def megapixels(text: str) -> int:

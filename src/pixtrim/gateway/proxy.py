@@ -1,0 +1,294 @@
+"""The proxy: a request goes to its upstream, the response comes back, and images are made smaller on the way."""
+
+from __future__ import annotations
+
+import time
+from asyncio import CancelledError
+from collections.abc import AsyncIterator, Mapping
+from typing import Final
+
+import httpx2
+
+from pixtrim.errors import UsageError
+from pixtrim.gateway.downstream import (
+    Downstream,
+    GoneError,
+    Headers,
+    Receive,
+    RefusalError,
+    Scope,
+    Send,
+    end_to_end,
+    too_large,
+)
+from pixtrim.gateway.fetch import Fetcher
+from pixtrim.gateway.formats import FORMATS
+from pixtrim.gateway.peek import may_hold_images, model_in
+from pixtrim.gateway.policies import Policy
+from pixtrim.gateway.records import Record, Recorder
+from pixtrim.gateway.rewrite import RewriteReport
+from pixtrim.gateway.routes import Route, Router
+from pixtrim.gateway.usage import UsageReader
+from pixtrim.gateway.work import Work
+
+__all__ = ["Proxy"]
+
+NOT_FORWARDED: Final = frozenset({b"host", b"content-length", b"expect"})
+"""Headers of requests that are made anew, or have been answered by our own server."""
+
+OWN: Final = b"x-pixtrim"
+OWN_KEY: Final = b"x-pixtrim-key"
+"""Headers that begin like this are for the gateway, and are not forwarded; the second one is its own key."""
+
+SMALL: Final = 2**16
+"""Bytes of a body in which the model is looked for on the spot."""
+
+PIECE: Final = 2**18
+"""Bytes of a body that are sent at a time, each within the time limit."""
+
+
+class Proxy:
+    """Handles requests; one for all of them.
+
+    Parameters
+    ----------
+    router : Router
+    policy : Policy
+    work : Work
+    transport : httpx2.AsyncBaseTransport
+        What talks to the upstreams. It is used without a client around it, which would add headers, follow redirects,
+        keep cookies and decode bodies.
+    recorder : Recorder
+        Is told of each request.
+    fetcher : Fetcher, optional
+        What gets images that are URLs.
+    """
+
+    def __init__(
+        self,
+        router: Router,
+        policy: Policy,
+        work: Work,
+        transport: httpx2.AsyncBaseTransport,
+        recorder: Recorder,
+        fetcher: Fetcher | None = None,
+    ) -> None:
+        self._router, self._policy, self._work = router, policy, work
+        self._transport, self._recorder, self._fetcher = transport, recorder, fetcher
+        limits = policy.limits
+        self._timeout = {
+            "connect": limits.connect_seconds,
+            "read": limits.read_seconds,
+            "write": limits.read_seconds,
+            "pool": limits.connect_seconds,
+        }
+        self._bases: dict[str, httpx2.URL] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        client = Downstream(receive, send)
+        record = self._recorder.begin(scope)
+        try:
+            await self._handle(scope, client, record)
+        except RefusalError as refusal:
+            record.error = str(refusal)
+            if client.status is None:
+                await client.answer(refusal.status, refusal.body)
+            # else the answer ends here, incomplete, which the server tells the client by closing the connection
+        except GoneError:
+            record.error = "the client hung up"
+        except CancelledError:
+            record.error = "the client hung up" if client.gone else "the gateway ends"
+            if not client.gone:
+                raise
+        finally:
+            client.close()
+            self._recorder.end(record, client.status)
+
+    async def _handle(self, scope: Scope, client: Downstream, record: Record) -> None:
+        headers: Headers = scope["headers"]
+        values = dict(headers)
+        if values.get(b"upgrade", b"").lower() == b"websocket":
+            raise RefusalError(501, "the gateway passes on no WebSockets: connect to the provider itself for these")
+        route = self._router.find(scope["raw_path"], scope["query_string"], values)
+        record.route, record.wire_format, record.model = route.upstream.name, route.wire_format, route.model
+        asked = self._asked(headers)
+        sent = end_to_end(headers, NOT_FORWARDED)
+        if asked or OWN_KEY in values:
+            sent = [pair for pair in sent if not pair[0].startswith(OWN)]
+        sent.insert(0, (b"host", route.upstream.host))
+        if asked.get("x-pixtrim") != "off" and _holds_json(scope["method"], route, values):
+            body = await self._read(client, values)
+            start = time.perf_counter()
+            body = await self._smaller(body, route, asked, record)
+            sent.append((b"content-length", b"%d" % len(body)))
+            stream: httpx2.AsyncByteStream = _Whole(body)
+            record.added = time.perf_counter() - start
+        else:
+            if b"transfer-encoding" in values:
+                sent.append((b"transfer-encoding", b"chunked"))
+            elif b"content-length" in values:
+                sent.append((b"content-length", values[b"content-length"]))
+            stream = _Passing(client)
+        response = await self._respond(scope["method"], route, sent, stream)
+        try:
+            client.watch()
+            await self._pass_back(response, client, record)
+        except (httpx2.TransportError, OSError) as error:
+            raise RefusalError(
+                502, f"upstream {route.upstream.name!r}: the response broke off: {_why(error)}"
+            ) from None
+        finally:
+            await response.aclose()
+
+    # --- the request -------------------------------------------------------------------------------------------------
+
+    def _asked(self, headers: Headers) -> dict[str, str]:
+        """Return what the request's own headers ask of the gateway."""
+        asked = {
+            name.decode(): value.decode("latin-1")
+            for name, value in headers
+            if name.startswith(OWN) and name != OWN_KEY
+        }
+        if asked:
+            try:
+                self._policy.asked(self._policy.defaults, asked)
+            except UsageError as error:
+                raise RefusalError(400, str(error)) from None
+        return asked
+
+    async def _read(self, client: Downstream, values: Mapping[bytes, bytes]) -> bytes:
+        limit = self._policy.limits.body
+        length = values.get(b"content-length", b"0")
+        if length.isdigit() and int(length) > limit:  # before the client has sent it
+            raise too_large(limit)
+        return await client.read(limit)
+
+    async def _smaller(self, body: bytes, route: Route, asked: Mapping[str, str], record: Record) -> bytes:
+        """Return the body with smaller images, or as it is."""
+        wire_format = route.wire_format or ""
+        holds = may_hold_images(body, wire_format)
+        if record.model is None and (len(body) <= SMALL or (holds and self._policy.by_model)):
+            record.model = model_in(body)
+        if not holds:
+            return body
+        settings = self._policy.asked(self._policy.settings(route.upstream.name, record.model), asked)
+        if settings is None:
+            return body
+        fetched = None
+        if self._fetcher is not None:
+            urls = await self._work.urls(body, wire_format)
+            fetched, record.problems = await self._fetcher.fetch(urls)
+        smaller, report = await self._work.rewrite(body, wire_format, settings, model=route.model, fetched=fetched)
+        record.report, record.model = report, report.model or record.model
+        return smaller
+
+    async def _respond(
+        self, method: str, route: Route, headers: Headers, stream: httpx2.AsyncByteStream
+    ) -> httpx2.Response:
+        """Send the request, and return the response once it has begun."""
+        upstream = route.upstream
+        base = self._bases.get(upstream.base)
+        if base is None:
+            base = self._bases[upstream.base] = httpx2.URL(upstream.base)
+        request = httpx2.Request(
+            method,
+            base,
+            headers=headers,
+            stream=stream,
+            extensions={"timeout": self._timeout, "target": route.target},
+        )
+        try:
+            return await self._transport.handle_async_request(request)
+        except httpx2.PoolTimeout:
+            raise RefusalError(503, "too many connections to upstreams at once: try again later") from None
+        except httpx2.TimeoutException as error:
+            raise RefusalError(
+                504, f"upstream {upstream.name!r} did not answer in time: {type(error).__name__}"
+            ) from None
+        except httpx2.LocalProtocolError as error:
+            raise RefusalError(400, f"the request cannot be passed on: {_why(error)}") from None
+        except (httpx2.TransportError, OSError) as error:
+            raise RefusalError(502, f"upstream {upstream.name!r} cannot be reached: {_why(error)}") from None
+
+    # --- the response ------------------------------------------------------------------------------------------------
+
+    async def _pass_back(self, response: httpx2.Response, client: Downstream, record: Record) -> None:
+        """Pass a response on, part by part as it comes, each one only when the client has taken the one before."""
+        raw = [(name.lower(), value) for name, value in response.headers.raw]
+        values = dict(raw)
+        chunked = b"transfer-encoding" in values  # which makes a length beside it worth nothing
+        headers = end_to_end(raw, frozenset({b"content-length"}) if chunked else frozenset())
+        if self._policy.reports and record.report is not None:
+            headers.append((OWN, summary(record.report)))
+        reader = self._reader(response, record, values)
+        await client.start(response.status_code, headers)
+        async for part in response.stream:  # type: ignore[union-attr]  # it is an asynchronous one
+            await client.write(part)
+            if reader is not None:
+                reader.feed(part)
+        await client.end()
+        if reader is not None:
+            record.usage = reader.end()
+
+    def _reader(self, response: httpx2.Response, record: Record, values: Mapping[bytes, bytes]) -> UsageReader | None:
+        if record.wire_format is None or response.status_code != 200:
+            return None
+        content_type, encoding = (values.get(name) for name in (b"content-type", b"content-encoding"))
+        return UsageReader(
+            record.wire_format,
+            content_type.decode("latin-1") if content_type is not None else None,
+            encoding.decode("latin-1") if encoding is not None else None,
+        )
+
+
+def summary(report: RewriteReport) -> bytes:
+    """Return what became of a request's images, as a dictionary of Structured Fields (RFC 9651).
+
+    Examples
+    --------
+    >>> summary(RewriteReport("openai-chat", note="too many requests with images at once"))
+    b'images=0, changed=0, before=0, after=0, note="too many requests with images at once"'
+    """
+    before, after = report.tokens
+    text = f"images={len(report.images)}, changed={report.changed}, before={before}, after={after}"
+    if report.note is not None:
+        note = "".join(c for c in report.note if " " <= c <= "~").replace("\\", "").replace('"', "'")
+        text += f', note="{note[:200]}"'
+    return text.encode()
+
+
+def _holds_json(method: str, route: Route, values: Mapping[bytes, bytes]) -> bool:
+    """Say whether a request is of a known format; a body that is compressed passes as it is."""
+    return (
+        method == "POST"
+        and route.wire_format in FORMATS
+        and b"json" in values.get(b"content-type", b"json")
+        and values.get(b"content-encoding", b"identity") == b"identity"
+    )
+
+
+def _why(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+class _Whole(httpx2.AsyncByteStream):
+    """A body that is there."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for start in range(0, len(self._body), PIECE):
+            yield self._body[start : start + PIECE]
+
+
+class _Passing(httpx2.AsyncByteStream):
+    """A body that passes through, part by part as the upstream takes it."""
+
+    def __init__(self, client: Downstream) -> None:
+        self._client = client
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for part in self._client.body():
+            yield part
