@@ -31,6 +31,7 @@ from pixtrim.tokens import parse_budget, resolve
 __all__ = ["PruneFields", "ShrinkFields", "TokensFields", "read"]
 
 LONGEST_SHOWN: Final = 40
+MOST_TOKENS: Final = 10**12 - 1
 
 
 # --- values ----------------------------------------------------------------------------------------------------------
@@ -62,7 +63,9 @@ def _operator(text: str) -> str:
 
 
 def _budget(value: Any) -> Any:
-    parse_budget(value, before=10**9)  # what it comes to is known when the image is
+    if isinstance(value, int) and value > MOST_TOKENS:
+        raise UsageError(f"budget is above {MOST_TOKENS} tokens: give fit for no budget")
+    parse_budget(value, before=MOST_TOKENS)  # what it comes to is known when the image is
     return value
 
 
@@ -201,7 +204,7 @@ def _refused(kind: type[Fields], error: ValidationError) -> RequestError:
     where, cause = first["loc"], first.get("ctx", {}).get("error")
     name = str(where[0])[:LONGEST_SHOWN] if where else None
     place = "".join(f"[{step}]" if isinstance(step, int) else "" for step in where[1:2])
-    if first["type"] == "missing":
+    if first["type"] == "missing" and len(where) == 1:
         message = f"{name} is missing: give {', '.join(_needed(kind))}"
     elif first["type"] == "extra_forbidden":
         message = f"there is no field {name!r}: choose from {', '.join(kind.model_fields)}"
