@@ -87,6 +87,8 @@ def _tree(edits: Iterable[Edit]) -> Any:
 def _applied(value: Any, tree: Any) -> Any:
     if isinstance(tree, _Leaf):
         return tree.value
+    if not tree:
+        return value
     found = dict(value) if isinstance(value, Mapping) else list(value)
     for step, below in tree.items():
         found[step] = _applied(found[step], below)

@@ -19,6 +19,7 @@ from pixtrim.operators.resize import resize
 from pixtrim.pipeline import shrink
 from pixtrim.result import Shrunk, file_of
 from pixtrim.tokens import Rule
+from pixtrim.tokens.budget import BudgetError
 
 __all__ = ["Job", "Outcome", "decoded", "encoded", "reduced"]
 
@@ -217,19 +218,22 @@ def _made(job: Job, pixels: Pixels) -> tuple[Pixels, str]:
     if job.scaled is not None:
         return resize(pixels, job.scaled), "resize"
     within = _within_limits(pixels, job)
-    found = _shrunk(job, within)
+    try:
+        found = _shrunk(job, within, job.settings.budget)
+    except BudgetError:  # less than any size costs: no reason to send what the model does not see
+        found = _shrunk(job, within, "fit")
     if found.unchanged and within is not pixels:
         return within, "resize"
     return found.image, found.report.operator
 
 
-def _shrunk(job: Job, pixels: Pixels) -> Shrunk:
-    settings, name = job.settings, job.rule.name
-    if settings.operator != LOSSLESS_FIRST:
-        return shrink(pixels, name, settings.budget, settings.operator, detail=job.detail, max_pixels=pixels.size)
-    found = shrink(pixels, name, settings.budget, "fold", detail=job.detail, max_pixels=pixels.size)
+def _shrunk(job: Job, pixels: Pixels, budget: int | float | str) -> Shrunk:
+    name, operator = job.rule.name, job.settings.operator
+    if operator != LOSSLESS_FIRST:
+        return shrink(pixels, name, budget, operator, detail=job.detail, max_pixels=pixels.size)
+    found = shrink(pixels, name, budget, "fold", detail=job.detail, max_pixels=pixels.size)
     if found.report.kind == "photo" and found.report.operator == "fold":  # what repeats in a photo is a part of it
-        return shrink(pixels, name, settings.budget, "resize", detail=job.detail, max_pixels=pixels.size)
+        return shrink(pixels, name, budget, "resize", detail=job.detail, max_pixels=pixels.size)
     return found
 
 

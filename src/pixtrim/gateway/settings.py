@@ -23,7 +23,7 @@ class Settings:
     ----------
     budget : int, float or str
         Of each image, as for `pixtrim.shrink`: tokens, a share, or ``"fit"``, which gives up what the model does not
-        see anyway.
+        see anyway. It is ``"fit"`` for images of which no size costs so little.
     operator : str
         ``"lossless-first"``, or as for `pixtrim.shrink`.
     minimum_saving : float
