@@ -145,8 +145,8 @@ class Database:
     def prepare(self) -> None:
         """Make the file and the tables, and migrate, where that has not been done; raises as `connected` does."""
         with self._one_at_a_time:
-            if self._path is not None and _inode(self._path) != self._inode:  # never opened, or deleted meanwhile
-                self.forget()
+            if self._path is not None and (self._inode is None or self._inode != _inode(self._path)):
+                self.forget()  # a file that was deleted meanwhile would take entries to its grave
                 self._make_file(self._path)
             if not self._ready:
                 _insist(self._migrate)

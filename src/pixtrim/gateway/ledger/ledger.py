@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -15,6 +15,7 @@ from pixtrim.gateway.ledger.entries import Entry, row_of
 from pixtrim.gateway.ledger.schema import REQUESTS
 from pixtrim.gateway.ledger.summaries import Moment, Row, moment_us, summed
 from pixtrim.gateway.ledger.writer import Writer
+from pixtrim.tokens import Price
 
 __all__ = ["Ledger"]
 
@@ -68,7 +69,7 @@ class Ledger:
                 database.prepare()
             except (OSError, DBAPIError) as error:
                 raise InputError(
-                    f"ledger {database.name}: cannot be used ({why(error)}): mend that, or choose another"
+                    f"ledger {database.name}: cannot be used ({why(error)}): mend that, or choose another ledger"
                 ) from error
         return cls(database)
 
@@ -122,6 +123,7 @@ class Ledger:
         until: Moment | None = None,
         model: str | None = None,
         key_label: str | None = None,
+        prices: Mapping[str, Price] | None = None,
     ) -> list[Row]:
         """Return what was saved.
 
@@ -133,6 +135,8 @@ class Ledger:
             From the first moment up to but without the second; a day stands for its beginning in UTC.
         model, key_label : str, optional
             Only of these.
+        prices : mapping of str to Price, optional
+            From `pixtrim.tokens.load_prices`; by default the prices that come with pixtrim.
 
         Returns
         -------
@@ -158,10 +162,10 @@ class Ledger:
             conditions.append(table.key_label == key_label)
         try:
             with self._database.connected() as connection:
-                return summed(connection, by, conditions)
+                return summed(connection, by, conditions, prices)
         except (OSError, DBAPIError) as error:
             raise InputError(
-                f"ledger {self.name}: cannot be read ({why(error)}): mend that, or choose another"
+                f"ledger {self.name}: cannot be read ({why(error)}): mend that, or choose another ledger"
             ) from error
 
     def prune(self, before: Moment) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final, Literal
@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, sele
 from pixtrim.errors import UsageError
 from pixtrim.gateway.ledger.entries import microseconds
 from pixtrim.gateway.ledger.schema import REQUESTS
-from pixtrim.tokens import price_of
+from pixtrim.tokens import Price, price_of
 
 __all__ = ["KEYS", "By", "Moment", "Row", "moment_us", "summed", "total_of"]
 
@@ -87,7 +87,12 @@ class Row:
         return self.saved / self.tokens_before if self.tokens_before else 0.0
 
 
-def summed(connection: Connection, by: Sequence[str], conditions: Iterable[ColumnElement[bool]]) -> list[Row]:
+def summed(
+    connection: Connection,
+    by: Sequence[str],
+    conditions: Iterable[ColumnElement[bool]],
+    prices: Mapping[str, Price] | None = None,
+) -> list[Row]:
     """Return a row for each group of the entries that meet all conditions, in the order of the groups.
 
     Raises
@@ -99,7 +104,8 @@ def summed(connection: Connection, by: Sequence[str], conditions: Iterable[Colum
     if wrong:
         raise UsageError(f"by is {wrong[0]!r}: choose of {', '.join(KEYS)}")
     groups: dict[tuple[Any, ...], list[Row]] = {}
-    for row in map(_row, connection.execute(_query(by, conditions)).mappings()):
+    for found in connection.execute(_query(by, conditions)).mappings():
+        row = _row(found, prices)
         groups.setdefault(tuple(getattr(row, key) for key in by), []).append(row)
     order = sorted(groups, key=lambda group: [(value is not None, value) for value in group])
     return [replace(total_of(groups[group]), **dict(zip(by, group, strict=True))) for group in order]
@@ -152,7 +158,7 @@ def _query(by: Sequence[str], conditions: Iterable[ColumnElement[bool]]) -> Sele
     return select(*groups, *counts, *sums, *means).group_by(*groups)
 
 
-def _row(found: RowMapping) -> Row:
+def _row(found: RowMapping, prices: Mapping[str, Price] | None) -> Row:
     """Make a row of a group, which is of one model; PostgreSQL's sums of integers are decimals."""
     day = found.get("day")
     row = Row(
@@ -165,7 +171,7 @@ def _row(found: RowMapping) -> Row:
         return replace(row, failed=row.requests)
     sums: dict[str, Any] = {name: int(found[name]) for name in _SUMS if found.get(name) is not None}
     row = replace(row, **sums, seconds=float(found["seconds"]), added_seconds=float(found["added_seconds"]))
-    price = None if row.model is None else price_of(row.model)
+    price = None if row.model is None else price_of(row.model, prices)
     if price is None:
         return replace(row, unpriced=row.saved)
     return replace(row, usd_saved=price.cost(row.saved))
