@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from base64 import b64decode, b64encode
@@ -9,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 from numpy.typing import ArrayLike, NDArray
 
@@ -97,16 +99,13 @@ class Client:
     """
 
     def __init__(self, base_url: str, key: str | None = None, *, timeout: float = 120.0) -> None:
-        if not isinstance(base_url, str) or not base_url.startswith(("http://", "https://")):
+        if not _is_url(base_url):
             raise UsageError(f"base_url is {base_url!r}: give an address, as in http://127.0.0.1:8787")
         if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 < timeout < float("inf"):
             raise UsageError(f"timeout is {timeout!r}: give a number of seconds above 0")
         self._httpx = require("httpx2", "gateway", "the client")
         headers = {} if key is None else {"x-pixtrim-key": key}
-        try:
-            self._http = self._httpx.Client(base_url=base_url, headers=headers, timeout=timeout, trust_env=False)
-        except self._httpx.InvalidURL as error:
-            raise UsageError(f"base_url is {base_url!r}, which is no URL: {error}") from None
+        self._http = self._httpx.Client(base_url=base_url, headers=headers, timeout=timeout, trust_env=False)
 
     def __enter__(self) -> Client:
         return self
@@ -232,9 +231,10 @@ class Client:
 
     def _post(self, path: str, body: dict[str, Any]) -> tuple[dict[str, Any], Any]:
         try:
-            return self._answer("POST", path, json=body)
-        except TypeError as error:
+            content = json.dumps(body, allow_nan=False).encode()
+        except (TypeError, ValueError) as error:
             raise UsageError(f"an argument cannot be sent as JSON: {error}") from None
+        return self._answer("POST", path, content=content, headers={"content-type": "application/json"})
 
     def _answer(self, method: str, path: str, **more: Any) -> tuple[dict[str, Any], Any]:
         try:
@@ -255,6 +255,14 @@ class Client:
         raise ServerError(message)
 
 
+def _is_url(text: object) -> bool:
+    try:
+        parts = urlsplit(text) if isinstance(text, str) else None
+        return parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        return False
+
+
 def _base64(image: Source) -> str:
     """Encode the file of an image; what is none is written as a PNG first."""
     if isinstance(image, (str, os.PathLike)):
@@ -266,6 +274,8 @@ def _base64(image: Source) -> str:
         data = bytes(image)
     elif callable(read := getattr(image, "read", None)):
         data = read()
+        if not isinstance(data, bytes):
+            raise UsageError(f"read() gave {type(data).__name__}, not bytes; open the file in binary mode")
     else:
         data = file_of(load(image).pixels, "PNG")
     return b64encode(data).decode()
