@@ -126,7 +126,8 @@ class _Calls:
 
     def end(self) -> bytes:
         rest = self._splitter.rest()
-        return b"".join([*(self._parts(rest) if rest else ()), *self._released()])
+        last = list(self._parts(rest)) if rest else []  # half an event is nothing, unless it comes before others
+        return b"".join([*self._released(), *last])
 
     def _parts(self, event: Event) -> Iterator[bytes]:
         parsed = _object(event.data) if any(mark in event.raw for mark in self.MARKS) else None
