@@ -49,6 +49,7 @@ def target(display: tuple[int, int], turn: int) -> Target:
     return Target(left, top, width, height)
 
 
+@cache
 def drawn(display: tuple[int, int], *targets: Target) -> str:
     """Draw a grey desktop, with lines as of text, and its buttons; return it in base64."""
     pixels = np.full((display[1], display[0], 3), 235, np.uint8)
@@ -60,6 +61,7 @@ def drawn(display: tuple[int, int], *targets: Target) -> str:
     return base64.b64encode(stream.getvalue()).decode()
 
 
+@cache
 def found(picture: str) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return the size of a picture and the pixel in the middle of its button, as a model with good eyes would."""
     image = Image.open(io.BytesIO(base64.b64decode(picture)))
