@@ -23,6 +23,7 @@ from pixtrim.gateway.formats.places import data_url
 from pixtrim.gateway.pictures import decoded
 from pixtrim.gateway.rest.bodies import Given
 from pixtrim.gateway.rest.errors import RequestError
+from pixtrim.gateway.rest.limits import MOST_VALUES
 from pixtrim.grid import PatchGrid
 from pixtrim.operators.prune.selectors import selector_named
 from pixtrim.pipeline.steps import parse_operator
@@ -182,10 +183,17 @@ def read(kind: type[F], given: Given) -> F:
     """
     try:
         if isinstance(given, bytes):
-            return kind.model_validate_json(given, strict=True)
+            return kind.model_validate_json(_few_values(given), strict=True)
         return kind.model_validate({name: _values(kind, name, values) for name, values in given.items()})
     except ValidationError as error:
         raise _refused(kind, error) from None
+
+
+def _few_values(body: bytes) -> bytes:
+    """Refuse JSON of very many values before it is parsed; an image is one value, however large."""
+    if sum(map(body.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        raise RequestError(f"the JSON has more than {MOST_VALUES} values", "too_large")
+    return body
 
 
 def _values(kind: type[Fields], name: str, values: list[str | bytes]) -> Any:
