@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import inspect
 import io
 import json
@@ -20,8 +21,10 @@ from served import page, png, serving
 
 import pixtrim
 from pixtrim.errors import InputError, MissingExtraError, UnknownModelError, UsageError
+from pixtrim.gateway.app import Gateway, Options
 from pixtrim.gateway.client import Client, ServerError
 from pixtrim.gateway.rest import PATHS, Limits, make_rest
+from pixtrim.gateway.routes import parse_upstream
 from pixtrim.result import Report
 from pixtrim.tokens.records import TokenCost, cost_of
 
@@ -227,6 +230,22 @@ def test_a_key_is_sent_and_shown_nowhere(recorder: Recorder) -> None:
         client.models()
         assert "s3cret" not in repr(client)
     assert recorder.seen[-1][2]["x-pixtrim-key"] == "s3cret"
+
+
+def test_a_whole_gateway_answers_and_logs_neither_key_nor_image() -> None:
+    log = io.StringIO()
+    gateway = Gateway(Options((parse_upstream("openai=http://127.0.0.1:1"),), keys=("s3cret",), log=log))
+    try:
+        with serving(gateway) as url, Client(url, key="s3cret") as client, Client(url, key="other") as stranger:
+            assert client.shrink(FILE, "gpt-5.5", "50%").data == pixtrim.shrink(FILE, "gpt-5.5", "50%").encode()
+            assert client.prune(FILE) == pixtrim.prune(FILE)
+            assert len(client.models()) == len(pixtrim.tokens.models())
+            with pytest.raises(UsageError, match="x-pixtrim-key"):
+                stranger.models()
+    finally:
+        gateway.close()
+    assert "s3cret" not in log.getvalue()
+    assert base64.b64encode(FILE).decode()[:40] not in log.getvalue()
 
 
 # --- the document ----------------------------------------------------------------------------------------------------
