@@ -12,11 +12,8 @@ def test_requests_and_responses_pass_byte_for_byte() -> None:
     body = b'{ "model":"gpt-5.5", "messages" : [ {"role":"user","content":"h\\u00e9llo \xc3\xa9"} ],"x":1.00}'
     answer = b'{"error": {"message": "no",\n "type": "x"}}'
     with Upstream() as upstream, running(upstream) as gateway:
-        upstream.answers["/v1/chat/completions"] = fixed(
-            429,
-            answer,
-            [(b"Content-Type", b"application/json"), (b"X-Twice", b"1"), (b"x-twice", b"2"), (b"Retry-After", b"7")],
-        )
+        headers = [(b"Content-Type", b"application/json"), (b"X-Twice", b"1"), (b"x-twice", b"2"), (b"Retry-After", b"7")]
+        upstream.answers["/v1/chat/completions"] = fixed(429, answer, headers)
         client = gateway.connect()
         client.putrequest("POST", "/v1/chat/completions?a=%2Fb&c", skip_accept_encoding=True)
         for name, value in (("Authorization", "Bearer sk-1"), ("X-A", "1"), ("OpenAI-Beta", "x"), ("X-A", "2")):

@@ -122,7 +122,7 @@ class Gateway:
         elif scope["path"] == "/metrics":
             await Downstream(receive, send).answer(200, self.metrics.text(), CONTENT_TYPE)
         else:
-            await self._rest(scope, receive, send)  # type: ignore[arg-type]  # ASGI's types under other names
+            await self._rest(scope, receive, send)
 
     def _has_key(self, scope: Scope) -> bool:
         given = [value for name, value in scope["headers"] if name == OWN_KEY]

@@ -10,9 +10,10 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final, TextIO
 
-__all__ = ["KeyLabels", "Log"]
+__all__ = ["KeyLabels", "Log", "where"]
 
 _IN_QUERY: Final = re.compile(rb"(?:^|&)key=([^&]*)")
 _HEADERS: Final = (b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key")
@@ -51,6 +52,23 @@ class Log:
 def _now() -> str:
     seconds = time.time()
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds % 1 * 1000):03d}Z"
+
+
+def where(error: BaseException) -> str:
+    """Say where an error was raised; its message, which may hold what was sent, is for no log.
+
+    Examples
+    --------
+    >>> try:
+    ...     json.loads("secret")
+    ... except ValueError as error:
+    ...     where(error).split(":")[0]
+    'decoder.py'
+    """
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "nowhere" if trace is None else f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
 
 
 class KeyLabels:

@@ -54,4 +54,5 @@ class Metrics:
 
     def text(self) -> bytes:
         """Return all of them in the text format."""
-        return generate_latest(self.registry)
+        text: bytes = generate_latest(self.registry)
+        return text

@@ -28,6 +28,7 @@ from pixtrim.gateway.policies import Policy
 from pixtrim.gateway.records import Record, Recorder
 from pixtrim.gateway.rewrite import RewriteReport
 from pixtrim.gateway.routes import Route, Router
+from pixtrim.gateway.screens import Mapper, response_mapper
 from pixtrim.gateway.usage import UsageReader
 from pixtrim.gateway.work import Work
 
@@ -121,6 +122,9 @@ class Proxy:
             body = await self._read(client, values)
             start = time.perf_counter()
             body = await self._smaller(body, route, asked, record)
+            if record.report is not None and record.report.screen is not None:  # the answer has to be read, and changed
+                sent = [pair for pair in sent if pair[0] != b"accept-encoding"]
+                sent.append((b"accept-encoding", b"identity"))
             sent.append((b"content-length", b"%d" % len(body)))
             stream: httpx2.AsyncByteStream = _Whole(body)
             record.added = time.perf_counter() - start
@@ -181,7 +185,7 @@ class Proxy:
             fetched, record.problems = await self._fetcher.fetch(urls)
         smaller, report = await self._work.rewrite(body, wire_format, settings, model=route.model, fetched=fetched)
         record.report, record.model = report, report.model or record.model
-        return smaller
+        return bytes(smaller)
 
     async def _respond(
         self, method: str, route: Route, headers: Headers, stream: httpx2.AsyncByteStream
@@ -217,29 +221,50 @@ class Proxy:
         """Pass a response on, part by part as it comes, each one only when the client has taken the one before."""
         raw = [(name.lower(), value) for name, value in response.headers.raw]
         values = dict(raw)
-        chunked = b"transfer-encoding" in values  # which makes a length beside it worth nothing
-        headers = end_to_end(raw, frozenset({b"content-length"}) if chunked else frozenset())
+        mapper = _mapper(response, record, values)
+        # Beside chunks a length is worth nothing; of a response without a body, our server would wait for one.
+        no_length = b"transfer-encoding" in values or mapper is not None or response.status_code == 304
+        headers = end_to_end(raw, frozenset({b"content-length"}) if no_length else frozenset())
         if self._policy.reports and record.report is not None:
             headers.append((OWN, summary(record.report)))
-        reader = self._reader(response, record, values)
+        reader = _reader(response, record, values)
         await client.start(response.status_code, headers)
-        async for part in response.stream:  # type: ignore[union-attr]  # it is an asynchronous one
-            await client.write(part)
+        try:
+            async for part in response.stream:  # type: ignore[union-attr]  # it is an asynchronous one
+                passed = part if mapper is None else mapper.feed(part)
+                if passed:
+                    await client.write(passed)
+                if reader is not None:
+                    reader.feed(part)
+            await client.end(b"" if mapper is None else mapper.end())
+        finally:
             if reader is not None:
-                reader.feed(part)
-        await client.end()
-        if reader is not None:
-            record.usage = reader.end()
+                record.usage = reader.end()
 
-    def _reader(self, response: httpx2.Response, record: Record, values: Mapping[bytes, bytes]) -> UsageReader | None:
-        if record.wire_format is None or response.status_code != 200:
-            return None
-        content_type, encoding = (values.get(name) for name in (b"content-type", b"content-encoding"))
-        return UsageReader(
-            record.wire_format,
-            content_type.decode("latin-1") if content_type is not None else None,
-            encoding.decode("latin-1") if encoding is not None else None,
+
+def _reader(response: httpx2.Response, record: Record, values: Mapping[bytes, bytes]) -> UsageReader | None:
+    """Return what looks for the tokens that were billed."""
+    if record.wire_format is None or response.status_code != 200:
+        return None
+    return UsageReader(record.wire_format, _text(values, b"content-type"), _text(values, b"content-encoding"))
+
+
+def _mapper(response: httpx2.Response, record: Record, values: Mapping[bytes, bytes]) -> Mapper | None:
+    """Return what takes places on the screen back to the client's own, if its screen was made smaller."""
+    screen = record.report.screen if record.report is not None else None
+    if screen is None or record.wire_format is None or response.status_code != 200:
+        return None
+    if (_text(values, b"content-encoding") or "identity") != "identity":
+        raise RefusalError(
+            502,
+            "the upstream has compressed its answer unasked, so that places on the screen cannot be mapped back: set "
+            'computer_use = "keep" in the gateway\'s policy',
         )
+    return response_mapper(screen, record.wire_format, _text(values, b"content-type"))
+
+
+def _text(values: Mapping[bytes, bytes], name: bytes) -> str | None:
+    return values[name].decode("latin-1").lower() if name in values else None
 
 
 def summary(report: RewriteReport) -> bytes:
@@ -263,8 +288,8 @@ def _holds_json(method: str, route: Route, values: Mapping[bytes, bytes]) -> boo
     return (
         method == "POST"
         and route.wire_format in FORMATS
-        and b"json" in values.get(b"content-type", b"json")
-        and values.get(b"content-encoding", b"identity") == b"identity"
+        and "json" in (_text(values, b"content-type") or "json")
+        and (_text(values, b"content-encoding") or "identity") == "identity"
     )
 
 

@@ -19,6 +19,9 @@ __all__ = ["Record", "Recorder"]
 CLIENT_CLOSED: Final = 499
 """The status of a request whose client was gone before there was one, as proxies write it."""
 
+COUNTING: Final = ("/count_tokens", ":countTokens", "/input_tokens", "count-tokens:rawPredict")
+"""How the paths of requests end that only count tokens, which costs none."""
+
 
 @dataclass
 class Record:
@@ -110,6 +113,8 @@ class Recorder:
             error=record.error,
         )
         if self._ledger is not None and record.wire_format is not None:
+            if record.path.endswith(COUNTING):
+                before = after = 0
             self._ledger.record(
                 Entry(
                     at=record.at,

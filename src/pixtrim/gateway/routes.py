@@ -108,7 +108,7 @@ _FORMATS: Final = tuple(
         (r"/v1/messages(/count_tokens)?$", "anthropic"),
         (r"/(?P<model>[^/:]+):(generateContent|streamGenerateContent|countTokens)$", "gemini"),  # and Vertex
         (r"/v1(beta|alpha)?[0-9]*/interactions$", "gemini-interactions"),
-        (r"/api/chat$", "ollama"),
+        (r"/api/(chat|generate)$", "ollama"),
     )
 )
 

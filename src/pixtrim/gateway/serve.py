@@ -13,7 +13,7 @@ import uvicorn
 
 from pixtrim.errors import UsageError
 from pixtrim.gateway.app import Gateway
-from pixtrim.gateway.log import Log
+from pixtrim.gateway.log import Log, where
 
 __all__ = ["check_host", "configured", "listen", "serve"]
 
@@ -49,8 +49,8 @@ def listen(host: str, port: int) -> socket.socket:
         If it cannot.
     """
     try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        found = socket.socket(family, kind)
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        found = socket.socket(family, kind, protocol)  # named, or asyncio would not turn off delays (TCP_NODELAY)
     except OSError as error:
         raise UsageError(f"host is {host!r}: {error.strerror or error}") from None
     try:
@@ -95,7 +95,7 @@ def serve(gateway: Gateway, listening: socket.socket, grace: int) -> None:
 def configured(gateway: Gateway, grace: int) -> uvicorn.Config:
     """Return the settings of the server; it adds nothing to responses, and leaves logging to the gateway."""
     return uvicorn.Config(
-        gateway,  # type: ignore[arg-type]  # ASGI's types under other names
+        gateway,
         loop="asyncio",
         http="httptools",
         ws="none",
@@ -130,5 +130,5 @@ class _ToLog(logging.Handler):
         if message.startswith("ASGI callable returned without completing"):
             return  # how the application tells that a response broke off; the request's own line says why
         error = record.exc_info[1] if record.exc_info else None
-        shown = f"{type(error).__name__}: {error}" if error is not None else None
+        shown = f"{type(error).__name__} at {where(error)}" if error is not None else None
         self._log.write(record.levelname.lower(), "server", source=record.name, message=message, error=shown)

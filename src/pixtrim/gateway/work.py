@@ -19,6 +19,7 @@ from typing import Final, TypeVar
 
 from pixtrim.gateway.cache import Cache
 from pixtrim.gateway.formats import FORMATS
+from pixtrim.gateway.log import where
 from pixtrim.gateway.metrics import Metrics
 from pixtrim.gateway.pictures import Job, Outcome, reduced
 from pixtrim.gateway.policies import Limits
@@ -28,7 +29,6 @@ from pixtrim.gateway.settings import Settings
 __all__ = ["Work"]
 
 Result = TypeVar("Result")
-Found = TypeVar("Found", Future[Outcome], Outcome)
 
 LATE: Final = "its images took too long"
 NO_MEMORY: Final = "not enough memory"
@@ -83,7 +83,7 @@ class Work:
             note = str(error)
         except Exception as error:
             note = f"a fault of pixtrim: {type(error).__name__}"
-            self._complain(f"{note} in rewrite: {error}")
+            self._complain(f"{note} at {where(error)}")
         return Rewritten(body, RewriteReport(wire_format, model, note=note))
 
     async def urls(self, body: bytes, wire_format: str) -> list[str]:
@@ -126,31 +126,33 @@ class Work:
     def find(self, job: Job) -> tuple[Future[Outcome] | Outcome, bool]:
         """Return the outcome for an image, or who works on it, and whether it is the caller who had it begun."""
         key = job.key
+        looked_up = self._metrics.cache
         found = self._cache.get(key)
         if found is not None:
-            return self._looked_up("hit", found), False
+            looked_up.labels("hit").inc()
+            return found, False
         with self._lock:
             flying = self._flying.get(key)
             if flying is not None and not flying.cancelled():
-                return self._looked_up("joined", flying), False
+                looked_up.labels("joined").inc()
+                return flying, False
             found = self._cache.get(key, on_disk=False)  # it may have landed between the two looks
             if found is not None:
-                return self._looked_up("hit", found), False
+                looked_up.labels("hit").inc()
+                return found, False
             begun = self._flying[key] = self._images.submit(self._reduced, key, job)
         begun.add_done_callback(lambda future: self._landed(key, future))
-        return self._looked_up("miss", begun), True
-
-    def _looked_up(self, result: str, found: Found) -> Found:
-        self._metrics.cache.labels(result).inc()
-        return found
+        looked_up.labels("miss").inc()
+        return begun, True
 
     def _reduced(self, key: str, job: Job) -> Outcome:
         start = time.perf_counter()
         try:
             outcome = reduced(job)
         except Exception as error:
-            self._complain(f"a fault of pixtrim: {type(error).__name__} in an image: {error}")
-            return Outcome(None, None, f"a fault of pixtrim: {type(error).__name__}")
+            reason = f"a fault of pixtrim: {type(error).__name__}"
+            self._complain(f"{reason} at {where(error)}")
+            return Outcome(None, None, reason)
         if outcome.reason != NO_MEMORY:
             self._cache.put(key, outcome)
             self._metrics.cached.set(self._cache.bytes)
