@@ -9,7 +9,7 @@ from typing import Self
 from sqlalchemy import ColumnElement, delete
 from sqlalchemy.exc import DBAPIError
 
-from pixtrim.errors import InputError
+from pixtrim.errors import InputError, PixtrimError
 from pixtrim.gateway.ledger.database import Database, default_path, why
 from pixtrim.gateway.ledger.entries import Entry, row_of
 from pixtrim.gateway.ledger.schema import REQUESTS
@@ -64,13 +64,16 @@ class Ledger:
             If the database cannot be used: it is not there, damaged, or of a later version. If `patient`, never.
         """
         database = Database(str(default_path()) if url is None else url, create)
-        if not patient:
-            try:
+        try:
+            if not patient:
                 database.prepare()
-            except (OSError, DBAPIError) as error:
-                raise InputError(
-                    f"ledger {database.name}: cannot be used ({why(error)}): mend that, or choose another ledger"
-                ) from error
+        except PixtrimError:
+            database.forget()
+            raise
+        except (OSError, DBAPIError) as error:
+            database.forget()
+            message = f"ledger {database.name}: cannot be used ({why(error)}): mend that, or choose another ledger"
+            raise InputError(message) from error
         return cls(database)
 
     @property
