@@ -213,22 +213,29 @@ def test_the_document_is_served_and_says_where_everything_is(http: httpx2.Client
     assert '"#/$defs' not in text
 
 
+def test_the_document_that_is_kept_is_the_one_that_is_served(http: httpx2.Client, repository: Path) -> None:
+    kept = (repository / "docs" / "openapi.json").read_text(encoding="utf-8")
+    assert answer(http.get("/openapi.json")) == json.loads(kept), "run python docs/generate.py"
+
+
 @pytest.mark.parametrize(
-    ("path", "options"),
+    ("path", "file", "options"),
     [
-        ("/v1/shrink", {"model": "gpt-5.5", "budget": "50%", "protect": ["0,0,10,10"]}),
-        ("/v1/prune", {"model": "qwen3-vl", "threshold": 2}),
+        ("/v1/shrink", "image", {"model": "gpt-5.5", "budget": "50%", "protect": ["0,0,10,10.5"], "format": "webp"}),
+        ("/v1/prune", "image", {"model": "qwen3-vl", "threshold": "2"}),
+        ("/v1/tokens", "images", {"models": ["qwen3-vl"], "sizes": ["1920x1080", "8,8"]}),
     ],
 )
-def test_a_form_as_the_document_describes_it_is_taken(http: httpx2.Client, path: str, options: dict[str, Any]) -> None:
+def test_a_form_as_the_document_describes_it_is_taken(
+    http: httpx2.Client, path: str, file: str, options: dict[str, Any]
+) -> None:
     operation = answer(http.get("/openapi.json"))["paths"][path]["post"]
     form = operation["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
-    assert form["image"]["format"] == "binary"
+    assert form[file].get("items", form[file])["format"] == "binary"
     assert options.keys() <= form.keys()
-    for name, value in options.items():
-        if isinstance(value, list):
-            assert re.fullmatch(form[name]["items"]["pattern"], value[0])
-    answer(http.post(path, data=options, files={"image": FILE}))
+    for name in options.keys() & {"protect", "sizes"}:
+        assert all(re.fullmatch(form[name]["items"]["pattern"], text) for text in options[name])
+    answer(http.post(path, data=options, files={file: FILE}))
 
 
 # --- the runner ------------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -28,12 +27,12 @@ IMAGE: Final[dict[str, Any]] = {
 }
 
 
-def _about(status: int) -> str:
+def _types(status: int) -> str:
     return " or ".join(f"`{type}`" for type, other in STATUS.items() if other == status)
 
 
 ERRORS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"model": ErrorAnswer, "description": f"{HTTPStatus(status).phrase}: {_about(status)}"}
+    status: {"model": ErrorAnswer, "description": _types(status)}
     for status in sorted(set(STATUS.values()) - {404, 405})
 }
 
@@ -51,9 +50,11 @@ def _in_form(about: dict[str, Any]) -> dict[str, Any]:
     if about.get("contentEncoding") == "base64":
         return {"description": about["description"], **_FILE} if "description" in about else _FILE
     if "anyOf" in about:
-        return {**about, "anyOf": [_in_form(choice) for choice in about["anyOf"] if choice.get("type") != "null"]}
+        choices = [_in_form(choice) for choice in about["anyOf"] if choice.get("type") != "null"]
+        rest = {name: value for name, value in about.items() if name != "anyOf"}
+        return {**rest, **choices[0]} if len(choices) == 1 else {**about, "anyOf": choices}
     if "items" in about:
         return {**about, "items": _in_form(about["items"])}
     if "prefixItems" in about:
-        return {"type": "string", "pattern": ",".join([r"[0-9.]+"] * len(about["prefixItems"]))}
+        return {"type": "string", "pattern": "[x,]".join(["[0-9.]+"] * len(about["prefixItems"]))}
     return about
