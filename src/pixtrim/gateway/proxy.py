@@ -207,9 +207,7 @@ class Proxy:
         except httpx2.PoolTimeout:
             raise RefusalError(503, "too many connections to upstreams at once: try again later") from None
         except httpx2.TimeoutException as error:
-            raise RefusalError(
-                504, f"upstream {upstream.name!r} did not answer in time: {type(error).__name__}"
-            ) from None
+            raise RefusalError(504, f"upstream {upstream.name!r} gave no answer in time: {_why(error)}") from None
         except httpx2.LocalProtocolError as error:
             raise RefusalError(400, f"the request cannot be passed on: {_why(error)}") from None
         except (httpx2.TransportError, OSError) as error:
