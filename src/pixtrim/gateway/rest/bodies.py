@@ -48,7 +48,7 @@ async def received(request: Request, limits: Limits) -> Given:
     try:
         async with asyncio.timeout(limits.seconds):
             if kind == "multipart/form-data":
-                return await _form(request, chunks)
+                return await _form(request, chunks, limits)
             return b"".join([chunk async for chunk in chunks])
     except TimeoutError:
         raise RequestError(f"the body took more than {limits.seconds:g} seconds to arrive", "too_slow") from None
@@ -69,8 +69,9 @@ def _too_large(limits: Limits) -> RequestError:
     )
 
 
-async def _form(request: Request, chunks: AsyncGenerator[bytes, None]) -> Given:
+async def _form(request: Request, chunks: AsyncGenerator[bytes, None], limits: Limits) -> Given:
     parser = MultiPartParser(request.headers, chunks, max_files=MOST_FILES, max_fields=MOST_FIELDS)
+    parser.spool_max_size = limits.max_bytes  # in memory: no image is ever written to a disk
     try:
         form = await parser.parse()
     except (MultiPartException, KeyError, ValueError) as error:  # KeyError: no boundary

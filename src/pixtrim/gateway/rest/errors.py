@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from pixtrim.errors import InputError, UsageError
+from pixtrim.gateway.log import where
 from pixtrim.tokens.budget import BudgetError
 
 __all__ = ["STATUS", "RequestError", "refusal"]
@@ -78,5 +79,5 @@ def _refused(error: Exception) -> RequestError:
         hint = "; see /openapi.json" if error.status_code in (404, 405) else ""
         phrase = HTTPStatus(error.status_code).phrase.lower()
         return RequestError(f"{phrase}{hint}", known.get(error.status_code, "usage_error"))
-    _log.error("a request failed: %s", type(error).__name__)  # no more than that: messages may hold what was sent
+    _log.error("a fault of pixtrim: %s at %s", type(error).__name__, where(error))  # messages may hold what was sent
     return RequestError("this is a fault of pixtrim: please report it", "internal_error")
