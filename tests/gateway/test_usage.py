@@ -15,7 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pixtrim.gateway.formats import FORMATS
 from pixtrim.gateway.usage import Usage, UsageReader
+from pixtrim.gateway.usage.counts import WORDINGS
 from pixtrim.gateway.usage.framing import MOST_BYTES
 
 JSON, SSE, NDJSON = "application/json", "text/event-stream; charset=utf-8", "application/x-ndjson"
@@ -152,8 +154,8 @@ CASES: dict[str, tuple[str, str, bytes, Usage | None]] = {
     "gemini array": ("gemini", JSON, json.dumps([GENERATED_FIRST, GENERATED], indent=1).encode(), Usage(300, 100, 200)),
     "gemini stream": ("gemini", SSE, events(GENERATED_FIRST, GENERATED, end="\r\n"), Usage(300, 100, 200)),
     "gemini countTokens": ("gemini", JSON, b'{"totalTokens": 31}', None),
-    "interactions": ("gemini", JSON, json.dumps(INTERACTION).encode(), Usage(300, 100, 200)),
-    "interactions stream": ("gemini", SSE, INTERACTION_STREAM, Usage(300, 100, 200)),
+    "interactions": ("gemini-interactions", JSON, json.dumps(INTERACTION).encode(), Usage(300, 100, 200)),
+    "interactions stream": ("gemini-interactions", SSE, INTERACTION_STREAM, Usage(300, 100, 200)),
     "ollama": ("ollama", "application/json; charset=utf-8", json.dumps(OLLAMA).encode(), Usage(26, 298)),
     "ollama stream": ("ollama", NDJSON, OLLAMA_STREAM, Usage(26, 298)),
 }
@@ -271,6 +273,10 @@ def test_a_compressed_body_that_is_damaged_has_no_usage_wherever_it_was_split() 
     for size in (1, 7, len(body)):
         parts = [bytes(body[i : i + size]) for i in range(0, len(body), size)]
         assert read(parts, "anthropic", SSE, "gzip") is None
+
+
+def test_every_wire_format_has_its_words() -> None:
+    assert WORDINGS.keys() == FORMATS.keys()
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,7 @@ class UsageReader:
     Parameters
     ----------
     wire_format : str
-        ``"openai-chat"``, ``"openai-responses"``, ``"anthropic"``, ``"gemini"`` or ``"ollama"``; of others nothing is
-        read.
+        One of `pixtrim.gateway.formats.FORMATS`; of others nothing is read.
     content_type, content_encoding : str or None
         The response's headers. Events, lines and whole documents of JSON are read; identity, gzip and deflate, br and
         zstd where a package for them is installed.

@@ -85,13 +85,21 @@ WORDINGS: Final[Mapping[str, Wording]] = MappingProxyType(
             ("cache_read_input_tokens",),
         ),
         # The prompt includes the cached part, but not what tools gave back; the candidates leave out thoughts. Each
-        # part of a stream has the totals so far. The second of each pair is how Interactions calls the same.
+        # part of a stream has the totals so far.
         "gemini": Wording(
+            b'"usageMetadata"',
+            (("usageMetadata",),),
+            ("promptTokenCount", "toolUsePromptTokenCount"),
+            ("candidatesTokenCount", "thoughtsTokenCount"),
+            ("cachedContentTokenCount",),
+        ),
+        # The same in other words. Events wrap the interaction: interaction.completed.
+        "gemini-interactions": Wording(
             b"usage",
-            (("usageMetadata",), ("usage",), ("interaction", "usage"), ("metadata", "total_usage")),
-            ("promptTokenCount", "total_input_tokens", "toolUsePromptTokenCount", "total_tool_use_tokens"),
-            ("candidatesTokenCount", "total_output_tokens", "thoughtsTokenCount", "total_thought_tokens"),
-            ("cachedContentTokenCount", "total_cached_tokens"),
+            (("usage",), ("interaction", "usage"), ("metadata", "total_usage")),
+            ("total_input_tokens", "total_tool_use_tokens"),
+            ("total_output_tokens", "total_thought_tokens"),
+            ("total_cached_tokens",),
         ),
         # What of the prompt is still in memory is not evaluated again, and not always counted.
         "ollama": Wording(b"eval_count", ((),), ("prompt_eval_count",), ("eval_count",)),
