@@ -238,6 +238,32 @@ def vllm_serving() -> str:
     return markdown(header, lines)
 
 
+def gateway() -> str:
+    """Return what the gateway adds to requests of several kinds."""
+    rows = results("gateway")
+    names = [name for name in rows[0] if name.endswith("adds ms")]
+    lines = [(row["request"], str(row["KB"]), *(shown(row[name], 2) for name in ("direct ms", *names))) for row in rows]
+    return markdown(("request", "KB", "direct, ms", *(name.replace(" ms", ", ms") for name in names)), lines)
+
+
+def gateway_stages() -> str:
+    """Return where the gateway's work on one new image goes."""
+    stages = {name: value for name, value in saved_as("gateway")["stages"].items() if isinstance(value, float)}
+    return markdown((*stages, "all, ms"), [[shown(value, 1) for value in (*stages.values(), sum(stages.values()))]])
+
+
+def gateway_quality() -> str:
+    """Return the words that are left after the gateway's default, by model and kind of picture."""
+    rows = saved_as("gateway-quality")["summary"]
+    engines, pictures = ("Tesseract", "RapidOCR"), ("original", "gateway", "resize")
+    lines = []
+    for row in rows:
+        words = [", ".join(shown(row[f"{engine}, {name}"], 2) for name in pictures) for engine in engines]
+        lines.append((row["model"], row["kind"], str(row["pictures"]), f"{row['tokens left']:.0%}", *words))
+    header = ("model", "pictures", "n", "tokens left", *(f"{engine}: original, gateway, resize" for engine in engines))
+    return markdown(header, lines)
+
+
 def engine_families() -> str:
     """Return the models that the engines know, and what becomes of their pictures."""
     whole = "tokens are left out before the encoder"
@@ -282,6 +308,9 @@ TABLES = {
     "engine": engine,
     "engine-published": engine_published,
     "vllm-serving": vllm_serving,
+    "gateway": gateway,
+    "gateway-stages": gateway_stages,
+    "gateway-quality": gateway_quality,
     "engine-families": engine_families,
 }
 

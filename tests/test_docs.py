@@ -35,6 +35,7 @@ GENERATED = (
     "docs/carving.md",
     "docs/transformers.md",
     "docs/vllm.md",
+    "docs/gateway.md",
     "README.md",
 )
 
