@@ -22,7 +22,7 @@ from entries import ENTRIES, START, by_hand, entry
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from postgres import cluster
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from pixtrim.errors import InputError, MissingExtraError, UsageError
 from pixtrim.gateway.ledger import Entry, Ledger, Row, default_path, migrations, total_of
@@ -283,6 +283,20 @@ def test_every_earlier_version_is_brought_to_the_newest(url: str, version: str |
         )
         assert compare_metadata(context, METADATA) == []  # what migrations made is what the code works with
     database.forget()
+
+
+def test_a_migration_that_does_not_come_to_its_end_leaves_nothing(url: str) -> None:
+    database = Database(url)
+    with database._engine.connect() as connection, connection.begin() as transaction:
+        migrations.upgrade(connection)
+        assert migrations.version_of(connection) == migrations.newest()
+        transaction.rollback()
+    with database._engine.begin() as connection:
+        assert inspect(connection).get_table_names() == []
+    database.prepare()
+    database.forget()
+    with Ledger.open(url) as ledger:
+        assert ledger.summary() == []
 
 
 def test_a_later_version_is_refused_and_left_alone(url: str) -> None:
