@@ -88,19 +88,25 @@ def running(*upstreams: str | Upstream, policy: Policy | None = None, **more: An
         assert not thread.is_alive()
 
 
-class Command:
-    """`pixtrim gateway` as a process."""
+def environment() -> dict[str, str]:
+    """What a process needs to find the pixtrim that is tested."""
+    source = str(Path(pixtrim.__file__).parents[1])
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([source, os.environ.get("PYTHONPATH", "")])}
 
-    def __init__(self, *words: str) -> None:
-        source = str(Path(pixtrim.__file__).parents[1])
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([source, os.environ.get("PYTHONPATH", "")])}
+
+class Command:
+    """`pixtrim gateway` as a process; `program` is a way to start it other than ``python -m pixtrim``."""
+
+    def __init__(self, *words: str, program: str | None = None) -> None:
+        start = ["-m", "pixtrim"] if program is None else ["-c", program]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "pixtrim", "gateway", "--port", "0", *words],
+            [sys.executable, *start, "gateway", "--port", "0", *words],
             stderr=subprocess.PIPE,
             text=True,
-            env=environment,
+            env=environment(),
         )
         self.lines: list[str] = []
+        self._deaf = threading.Event()
         self._queue: queue.Queue[str | None] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -111,7 +117,14 @@ class Command:
         for line in self.process.stderr:
             self.lines.append(line)
             self._queue.put(line)
+            if self._deaf.is_set():
+                break
         self._queue.put(None)
+        self.process.stderr.close()
+
+    def deafen(self) -> None:
+        """Close stderr at our end, once the process writes its next line."""
+        self._deaf.set()
 
     def event(self, name: str) -> dict[str, Any]:
         """Return the next line of an event."""
@@ -136,5 +149,3 @@ class Command:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
         self.ended()
-        assert self.process.stderr is not None
-        self.process.stderr.close()

@@ -82,35 +82,29 @@ def add_gateway(commands: Any) -> ArgumentParser:
 
 def run(arguments: Namespace) -> int:
     """Serve until told to end."""
-    for module in ("uvicorn", "httptools", "httpx2", "prometheus_client", "fastapi", "sqlalchemy", "alembic"):
-        require(module, "gateway", "the gateway")
-    from pixtrim.gateway import policies
-    from pixtrim.gateway.app import Gateway, Options
-    from pixtrim.gateway.routes import parse_upstream
-    from pixtrim.gateway.serve import check_host, listen, serve
+    from pixtrim.gateway.policies import Policy, load_policy, shown
+    from pixtrim.gateway.routes import Router, parse_upstream
 
     if arguments.check_policy is not None:
-        print(policies.shown(policies.load_policy(arguments.check_policy)))
+        print(shown(load_policy(arguments.check_policy)))
         return 0
     if not arguments.upstream:
         raise UsageError("there is no upstream: give at least one, as in --upstream openai=https://api.openai.com")
     upstreams = tuple(parse_upstream(text) for text in arguments.upstream)
-    policy = policies.load_policy(arguments.policy) if arguments.policy is not None else policies.Policy()
+    Router(upstreams)  # what it refuses is refused before anything is opened
+    policy = load_policy(arguments.policy) if arguments.policy is not None else Policy()
     keys = _keys(arguments.key_file) if arguments.key_file is not None else ()
+    for module in ("uvicorn", "httptools", "httpx2", "prometheus_client", "fastapi", "sqlalchemy", "alembic"):
+        require(module, "gateway", "the gateway")
+    from pixtrim.gateway.app import Gateway, Options
+    from pixtrim.gateway.serve import check_host, listen, serve
+
     check_host(arguments.host, keys)
     listening = listen(arguments.host, arguments.port)
-    gateway = Gateway(
-        Options(
-            upstreams,
-            policy,
-            arguments.cache_size,
-            Path(arguments.cache_dir) if arguments.cache_dir is not None else None,
-            arguments.cache_dir_size,
-            _ledger(arguments.ledger),
-            keys,
-        )
-    )
-    serve(gateway, listening, policy.limits.grace_seconds)
+    folder = Path(arguments.cache_dir) if arguments.cache_dir is not None else None
+    ledger = _ledger(arguments.ledger)
+    options = Options(upstreams, policy, arguments.cache_size, folder, arguments.cache_dir_size, ledger, keys)
+    serve(Gateway(options), listening, policy.limits.grace_seconds)
     return 0
 
 
