@@ -64,7 +64,7 @@ def _place(path: Path, block: Mapping[str, Any]) -> Iterator[Place]:
     if isinstance(data, str):
 
         def embed(text: str, media_type: str) -> tuple[Edit, ...]:
-            declared = (Edit((*path, "mime_type"), media_type),) if "mime_type" in block else ()
+            declared = (Edit((*path, "mime_type"), media_type),) if isinstance(block.get("mime_type"), str) else ()
             return Edit((*path, "data"), text), *declared
 
         yield Place(path, embed, data, detail=detail)
