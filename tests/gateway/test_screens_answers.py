@@ -102,7 +102,10 @@ def test_wire_formats_without_places_are_refused() -> None:
 # --- streams ---------------------------------------------------------------------------------------------------------
 
 STREAM = claude_stream([TEXT, *(call(said, index % 2 == 1) for index, (said, _) in enumerate(CALLS)), OTHER])
-CRLF = claude_stream([TEXT, *(call(said) for said, _ in CALLS)], newline=b"\r\n", piece=2)
+PING = b'event: ping\r\ndata: {"type": "ping"}\r\n\r\n'
+CRLF = claude_stream([TEXT, *(call(said) for said, _ in CALLS)], newline=b"\r\n", piece=9).replace(
+    b"\r\n\r\nevent: content_block_delta", b"\r\n\r\n" + PING + b"event: content_block_delta"
+)
 
 
 @settings(max_examples=60, deadline=None)

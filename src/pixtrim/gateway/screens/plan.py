@@ -75,7 +75,7 @@ def plan(
     places : sequence of Place
         Its images.
     texts : sequence of str or None
-        The images in base64, as far as they are known.
+        The images in base64, as far as they are known and may be changed.
     rule : Rule
         The model's.
     settings : Settings
@@ -89,7 +89,7 @@ def plan(
     if not numbers.keys() >= set(pointer.screenshots):
         return None
     shots = [numbers[path] for path in pointer.screenshots]
-    sizes = [None if text is None or place.fixed else _size(text) for place, text in zip(places, texts, strict=True)]
+    sizes = [None if text is None else _size(text) for text in texts]
     shown, details = {sizes[shot] for shot in shots}, {places[shot].detail for shot in shots} or {None}
     display = pointer.display or (shown.pop() if len(shown) == 1 else None)
     if display is None or not shown <= {display} or len(details) > 1:
