@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixtrim.gateway import Rewritten, Settings, rewrite
+from pixtrim.gateway.formats import FORMATS
 from pixtrim.gateway.screens import Screen
 from pixtrim.gateway.screens.plan import reduced_size
 from pixtrim.tokens import resolve
@@ -149,6 +150,7 @@ def mapped(body: dict[str, Any], wire_format: str = "anthropic", options: Settin
     assert body == before
     assert json.loads(in_text.body) == found.body
     assert in_text.report == found.report
+    assert any(mark in text for mark in FORMATS[wire_format].MARKS)
     if found.report.screen is None:
         assert in_text.body is text
         assert found.body is body

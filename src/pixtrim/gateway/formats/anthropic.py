@@ -17,7 +17,7 @@ from pixtrim.gateway.formats.pointing import pointing
 
 __all__ = ["MARKS", "model", "note", "places", "points"]
 
-MARKS: Final = (b'"image"',)
+MARKS: Final = (b'"image"', b'"computer')
 
 
 def places(body: Mapping[str, Any]) -> Iterator[Place]:

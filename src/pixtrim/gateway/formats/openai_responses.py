@@ -17,7 +17,7 @@ from pixtrim.gateway.formats.pointing import pointing
 
 __all__ = ["MARKS", "model", "note", "places", "points"]
 
-MARKS: Final = (b"input_image", b"computer_screenshot")
+MARKS: Final = (b"input_image", b'"computer')
 
 BLOCKS: Final = {
     None: "content",  # the type of a message may be left out

@@ -63,7 +63,7 @@ class WireFormat(Protocol):
     """What a module of this folder offers; it looks at parsed bodies, and changes none."""
 
     MARKS: tuple[bytes, ...]
-    """Without any of these in its bytes, a body has no image; that is all they say."""
+    """Without any of these in its bytes, a body has no image, nor a screen to be mapped; that is all they say."""
 
     def model(self, body: Mapping[str, Any]) -> str | None:
         """Return the name of the model, if the body has it."""
