@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import sys
 import threading
 import time
@@ -202,8 +203,12 @@ def _inode(path: Path) -> tuple[int, int] | None:
 
 def _set_up_sqlite(connection: Any, _: object) -> None:
     connection.isolation_level = None  # transactions begin and end where SQLAlchemy says so, those with DDL too
-    connection.execute("PRAGMA journal_mode = WAL")  # readers and the writer do not wait for one another
-    connection.execute("PRAGMA synchronous = NORMAL")  # losing power may lose the last entries, never the file
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")  # readers and the writer do not wait for one another
+        connection.execute("PRAGMA synchronous = NORMAL")  # losing power may lose the last entries, never the file
+    except sqlite3.Error:
+        connection.close()  # nobody else would
+        raise
 
 
 def _begin_sqlite(connection: Connection) -> None:
