@@ -23,6 +23,7 @@ def page(words: str, size: tuple[int, int] = (1600, 1200)) -> bytes:
     return _file(image)
 
 
+@cache
 def icon() -> bytes:
     """A picture with nothing to save."""
     return _file(Image.effect_noise((24, 24), 90).convert("RGB"))

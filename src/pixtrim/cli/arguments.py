@@ -13,6 +13,7 @@ from pixtrim.cli import (
     gateway,
     inspect,
     ledger,
+    mcp,
     models,
     prune,
     shrink_options,
@@ -76,6 +77,7 @@ def build() -> Parser:
         _add_evaluate,
         gateway.add_gateway,
         ledger.add_ledger,
+        mcp.add_mcp,
     ):
         command = add(commands)
         command.add_argument("--debug", action="store_true", help="show the traceback of a fault of pixtrim")

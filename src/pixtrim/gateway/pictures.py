@@ -21,7 +21,7 @@ from pixtrim.result import Shrunk, file_of
 from pixtrim.tokens import Rule
 from pixtrim.tokens.budget import BudgetError
 
-__all__ = ["Job", "Outcome", "decoded", "encoded", "reduced"]
+__all__ = ["Job", "Outcome", "decoded", "encoded", "lossless_first", "reduced"]
 
 Pixels = NDArray[np.uint8]
 
@@ -229,11 +229,16 @@ def _made(job: Job, pixels: Pixels) -> tuple[Pixels, str]:
 
 def _shrunk(job: Job, pixels: Pixels, budget: int | float | str) -> Shrunk:
     name, operator = job.rule.name, job.settings.operator
-    if operator != LOSSLESS_FIRST:
-        return shrink(pixels, name, budget, operator, detail=job.detail, max_pixels=pixels.size)
-    found = shrink(pixels, name, budget, "fold", detail=job.detail, max_pixels=pixels.size)
+    if operator == LOSSLESS_FIRST:
+        return lossless_first(pixels, name, budget, job.detail)
+    return shrink(pixels, name, budget, operator, detail=job.detail, max_pixels=pixels.size)
+
+
+def lossless_first(pixels: Pixels, model: str, budget: int | float | str, detail: str | None) -> Shrunk:
+    """Do what `Settings.operator` is by default to pixels, with the arguments of `pixtrim.shrink`."""
+    found = shrink(pixels, model, budget, "fold", detail=detail, max_pixels=pixels.size)
     if found.report.kind == "photo" and found.report.operator == "fold":  # what repeats in a photo is a part of it
-        return shrink(pixels, name, budget, "resize", detail=job.detail, max_pixels=pixels.size)
+        return shrink(pixels, model, budget, "resize", detail=detail, max_pixels=pixels.size)
     return found
 
 
