@@ -187,7 +187,7 @@ def bomb() -> bytes:
 def test_hostile_images_go_through_as_they_came() -> None:
     strip = png(np.zeros((2, 50_000, 3), np.uint8))
     frames = io.BytesIO()
-    Image.new("P", (50, 50)).save(frames, "GIF", save_all=True, append_images=[Image.new("P", (50, 50), 1)])
+    Image.new("RGB", (50, 50)).save(frames, "GIF", save_all=True, append_images=[Image.new("RGB", (50, 50), "red")])
     whole = page(0, 400, 300)
     bad = [bomb(), whole[:200], frames.getvalue(), b"%PDF-1.7\n" + b"0" * 500, b"\0" * 1000]
     body = chat(*bad, strip, model="gpt-5.5")
