@@ -61,7 +61,7 @@ def test_every_dependency_is_explained_in_the_documentation(repository: Path) ->
     project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))
     needed = [*project["build-system"]["requires"], *project["project"]["dependencies"]]
     needed += [line for extra in project["project"]["optional-dependencies"].values() for line in extra]
-    names = {re.match(r"[\w-]+", line)[0].lower() for line in needed} - {"pixtrim"}  # type: ignore[index]
+    names = {re.match(r"[\w.-]+", line)[0].lower() for line in needed} - {"pixtrim"}  # type: ignore[index]
     page = (repository / "docs" / "dependencies.md").read_text(encoding="utf-8").lower()
     spelled = {"opencv-python-headless": "opencv", "myst-parser": "myst parser"}
     assert {"numpy", "pillow", "pytest"} <= names
