@@ -117,14 +117,7 @@ class _Type(str):
 def requests(picture: Picture | None = None) -> list[Request]:
     """Return a request of each wire format."""
     draw = picture or different_pictures()
-    made = {
-        "openai-chat": openai_chat(draw),
-        "openai-responses": openai_responses(draw),
-        "anthropic": anthropic(draw),
-        "gemini": gemini(draw),
-        "gemini-interactions": gemini_interactions(draw),
-        "ollama": ollama(draw),
-    }
+    made = {name: make(draw) for name, make in BODIES.items()}
     return [Request(name, _plain(body), *_marked(body)) for name, body in made.items()]
 
 
@@ -285,6 +278,17 @@ def ollama(draw: Picture) -> dict[str, Any]:
         "options": {"num_ctx": 8192},
         "stream": False,
     }
+
+
+BODIES: dict[str, Callable[[Picture], dict[str, Any]]] = {
+    "openai-chat": openai_chat,
+    "openai-responses": openai_responses,
+    "anthropic": anthropic,
+    "gemini": gemini,
+    "gemini-interactions": gemini_interactions,
+    "ollama": ollama,
+}
+"""What makes a request of each wire format."""
 
 
 def _plain(value: Any) -> Any:
