@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 
 from asking import CHAT, Wire, chat, page
 from gateways import running
-from upstream import Upstream, json_answer
+from upstream import Upstream, events, fixed, json_answer
 
 from pixtrim.gateway import Settings, rewrite
+from pixtrim.gateway.policies import Policy, Rule
 
 
 def _error(answer: tuple[int, dict[str, str], bytes]) -> tuple[int, str]:
@@ -124,3 +127,92 @@ def test_a_request_may_not_ask_for_what_there_is_not() -> None:
         expected = rewrite(chat(page()), "openai-chat", Settings(budget="10%"))
         assert upstream.request().body == expected.body
         assert 0 < expected.report.tokens[1] <= expected.report.tokens[0] // 10
+
+
+def _computer(width: int, height: int) -> bytes:
+    """A request of Anthropic's computer use, with a screenshot."""
+    image = {"type": "base64", "media_type": "image/png", "data": base64.b64encode(page(0, width, height)).decode()}
+    call = {"type": "tool_use", "id": "t1", "name": "computer", "input": {"action": "screenshot"}}
+    result = {"type": "tool_result", "tool_use_id": "t1", "content": [{"type": "image", "source": image}]}
+    tool = {
+        "type": "computer_20250124",
+        "name": "computer",
+        "display_width_px": width,
+        "display_height_px": height,
+    }
+    messages = [
+        {"role": "user", "content": "click"},
+        {"role": "assistant", "content": [call]},
+        {"role": "user", "content": [result]},
+    ]
+    return json.dumps({"model": "claude-sonnet-4-5", "tools": [tool], "messages": messages}).encode()
+
+
+def test_clicks_on_a_smaller_screen_come_back_on_the_clients_own() -> None:
+    answer = {"content": [{"type": "tool_use", "name": "computer", "input": {"action": "left_click"}}]}
+    answer["content"][0]["input"]["coordinate"] = [100, 50]
+    call = {"type": "tool_use", "id": "t2", "name": "computer", "input": {}}
+    stream = [
+        {"type": "content_block_start", "index": 0, "content_block": call},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": '{"coordin'}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": 'ate":[1'}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": "00,50]}"}},
+        {"type": "content_block_stop", "index": 0},
+    ]
+    parts = [f"event: {item['type']}\ndata: {json.dumps(item)}\n\n".encode() for item in stream]
+    policy = Policy(Settings(computer_use="map"))
+    body = _computer(2560, 1600)
+    with Upstream() as upstream, running(upstream, policy=policy) as gateway, Wire(gateway.url) as wire:
+        upstream.answers["/v1/messages"] = json_answer(answer)
+        wire.post("/v1/messages", body, "Accept-Encoding: gzip, br")
+        status, headers, got = wire.answer()
+        assert (status, "changed=1" in headers["x-pixtrim"]) == (200, True)
+        request = upstream.request()
+        assert [value for name, value in request.headers if name == b"accept-encoding"] == [b"identity"]
+        sent = json.loads(request.body)
+        display = sent["tools"][0]["display_width_px"], sent["tools"][0]["display_height_px"]
+        assert display[0] < 2560
+        x, y = json.loads(got)["content"][0]["input"]["coordinate"]
+        assert (x * display[0] // 2560, y * display[1] // 1600) == (100, 50)
+        upstream.answers["/v1/messages"] = events(*parts)
+        wire.post("/v1/messages", body)
+        whole = wire.answer()[2].decode()
+        assert f"[{x},{y}]" in whole.replace(" ", "")
+        assert "100,50" not in whole
+        errors = fixed(529, b'{"error":{}}', [(b"Content-Type", b"application/json")])
+        upstream.answers["/v1/messages"] = errors
+        wire.post("/v1/messages", body)
+        status, headers, got = wire.answer()
+        assert (status, headers["content-length"], got) == (529, "12", b'{"error":{}}')
+        upstream.answers["/v1/messages"] = fixed(200, gzip.compress(b"{}"), [(b"Content-Encoding", b"gzip")])
+        wire.post("/v1/messages", body)
+        status, message = _error(wire.answer())
+        assert (status, "compressed" in message) == (502, True)
+
+
+def test_images_themselves_are_worked_on_by_rest_at_the_same_address() -> None:
+    with Upstream() as upstream, running(upstream) as gateway, Wire(gateway.url) as wire:
+        wire.post("/v1/tokens", json.dumps({"models": ["gpt-4o"], "sizes": [[512, 512]]}).encode())
+        status, _, body = wire.answer()
+        assert (status, b"255" in body) == (200, True)
+        wire.post("/openapi.json", b"", method="GET")
+        status, _, body = wire.answer()
+        assert (status, "/v1/shrink" in json.loads(body)["paths"]) == (200, True)
+        wire.post("/openai/v1/tokens", b"{}")  # what is meant for an upstream goes there
+        assert wire.answer()[0] == 200
+        assert [request.target for request in upstream.requests] == ["/v1/tokens"]
+
+
+def test_rules_of_a_policy_hold_for_models_and_routes() -> None:
+    half, nothing = Settings(budget="25%"), Settings(operator="resize")
+    policy = Policy(nothing, (Rule("*", "claude-*", half), Rule("two", "*", None)), reports=False)
+    body, other = chat(page()), chat(page(), model="gpt-5.5", tools=[{"model": "claude-x"}])
+    with Upstream() as upstream:
+        with running(f"one={upstream.url}", f"two={upstream.url}", policy=policy) as gateway, Wire(gateway.url) as wire:
+            for path, sent in (("/one", body), ("/one", other), ("/two", other), ("/two", body)):
+                wire.post(path + CHAT, sent)
+                assert "x-pixtrim" not in wire.answer()[1]
+        got = [request.body for request in upstream.requests]
+    assert got[0] == got[3] == rewrite(body, "openai-chat", half).body != body
+    assert got[1] == rewrite(other, "openai-chat", nothing).body
+    assert got[2] == other
