@@ -397,6 +397,15 @@ def test_what_openai_keeps_of_earlier_turns_is_no_hindrance_where_the_display_is
         assert found.report.screen == Screen(WIDE, NARROW)
 
 
+def test_the_level_of_detail_counts_where_no_size_is_declared() -> None:
+    plain = {"tools": [{"type": "computer"}], "store": False}
+    for detail in ("original", "low", "of-tomorrow"):
+        found = mapped(responding(output(detail=detail), output(detail=detail)), "openai-responses")
+        assert found.report.screen == Screen(WIDE, NARROW)
+        found = mapped(responding(output(detail=detail), **plain), "openai-responses")
+        assert found.report.screen == (None if detail == "original" else Screen(WIDE, NARROW))
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -414,7 +423,7 @@ def test_what_openai_keeps_of_earlier_turns_is_no_hindrance_where_the_display_is
         responding(output(), {"type": "additional_tools", "tools": [{"type": "mcp"}]}),
         responding(output(), output(OTHER_SHOT)),
         responding({"type": "computer_call_output", "output": {"type": "computer_screenshot", "file_id": "f"}}),
-        responding(output(), output(detail="low")),
+        responding(output(), output(detail="low"), tools=[{"type": "computer"}], store=False),
     ],
 )
 def test_what_openai_keeps_or_hides_is_left_as_it_is(body: dict[str, Any]) -> None:

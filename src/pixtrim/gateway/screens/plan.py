@@ -90,13 +90,13 @@ def plan(
         return None
     shots = [numbers[path] for path in pointer.screenshots]
     sizes = [None if text is None else _size(text) for text in texts]
-    shown, details = {sizes[shot] for shot in shots}, {places[shot].detail for shot in shots} or {None}
-    display = pointer.display or (shown.pop() if len(shown) == 1 else None)
-    if display is None or not shown <= {display} or len(details) > 1:
+    shown, details = {sizes[shot] for shot in shots}, {places[shot].detail for shot in shots}
+    display, detail = pointer.display, None  # what is declared does not change with the images
+    if display is None and len(shown) == len(details) == 1:
+        (display,), (detail,) = shown, details
+    if display is None or not shown <= {display} or display[0] * display[1] > settings.max_pixels:
         return None
-    if display[0] * display[1] > settings.max_pixels:
-        return None
-    reduced = reduced_size(display, rule, settings, next(iter(details & set(rule.details)), None))
+    reduced = reduced_size(display, rule, settings, detail if detail in rule.details else None)
     if reduced == display:
         return None
     screen = Screen(display, reduced)
