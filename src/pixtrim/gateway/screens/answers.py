@@ -114,7 +114,13 @@ class _Items:
 class _Calls:
     """Maps the events of Anthropic's messages, whose calls come in pieces."""
 
-    MARKS: Final = (b"content_block_", b"message_delta", b"message_stop")
+    MARKS: Final = (
+        b"content_block_start",
+        b"input_json_delta",
+        b"content_block_stop",
+        b"message_delta",
+        b"message_stop",
+    )
     NAMES: Final = ("coordinate", "region")
 
     def __init__(self, screen: Screen) -> None:
