@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from asking import CHAT, Wire, chat, page
 from gateways import Running, running
-from upstream import Out, Recorded, Upstream, events, fixed
+from upstream import Out, Recorded, Upstream, events, fixed, json_answer
 
 from pixtrim.gateway.policies import Limits, Policy
 
@@ -262,6 +262,25 @@ def test_bodies_above_the_limit_are_refused_before_they_are_read() -> None:
             wire.post(CHAT, b" " * 998 + b"{}")
             assert wire.answer()[0] == 200
         assert len(upstream.requests) == 1
+
+
+def test_all_bodies_together_have_a_limit() -> None:
+    async def stall(request: Recorded, out: Out) -> None:
+        await out.turn()
+        await json_answer({})(request, out)
+
+    body = b" " * 700 + b"{}"
+    with Upstream() as upstream, running(upstream, policy=Policy(limits=Limits(bodies=1000))) as gateway:
+        upstream.answers["*"] = stall
+        with Wire(gateway.url) as one, Wire(gateway.url) as two:
+            one.post(CHAT, body)
+            upstream.request(0)
+            two.post(CHAT, body)
+            assert _error(two.answer())[0] == 503
+            upstream.go(2)
+            assert one.answer()[0] == 200
+            two.post(CHAT, body)
+            assert two.answer()[0] == 200
 
 
 def test_a_client_may_wait_for_the_go_ahead() -> None:

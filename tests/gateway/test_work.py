@@ -16,14 +16,21 @@ from gateways import running
 from PIL import Image
 from upstream import Upstream
 
-from pixtrim.gateway import Settings, rewrite
+from pixtrim.gateway import RewriteReport, Settings, rewrite
 from pixtrim.gateway.cache import Cache
 from pixtrim.gateway.metrics import Metrics
 from pixtrim.gateway.pictures import Outcome
 from pixtrim.gateway.policies import Limits, Policy
 from pixtrim.gateway.work import Work
 
-FIT = Settings()
+
+def fit(model: str | None) -> Settings:
+    return Settings()
+
+
+def changed(done: tuple[bytes, RewriteReport | None]) -> int:
+    assert done[1] is not None
+    return done[1].changed
 
 
 class HeldCache(Cache):
@@ -66,13 +73,13 @@ async def arrived(cache: HeldCache, number: int = 1) -> None:
 def test_it_does_what_rewrite_does() -> None:
     bench = Bench()
     body = chat(page(0), page(1), page(0), b"no image")
-    got = run(lambda: bench.work.rewrite(body, "openai-chat", FIT))
-    assert got == rewrite(body, "openai-chat", FIT)
+    got = run(lambda: bench.work.rewrite(body, "openai-chat", fit))
+    assert got == rewrite(body, "openai-chat")
     assert (bench.looked_up("miss"), bench.looked_up("hit")) == (3, 0)
-    again = run(lambda: bench.work.rewrite(body, "openai-chat", FIT))
+    again = run(lambda: bench.work.rewrite(body, "openai-chat", fit))
     assert again == got
     assert (bench.looked_up("miss"), bench.looked_up("hit")) == (3, 3)
-    run(lambda: bench.work.rewrite(body, "openai-chat", Settings(budget="30%")))
+    run(lambda: bench.work.rewrite(body, "openai-chat", lambda model: Settings(budget="30%")))
     assert bench.looked_up("miss") == 6
     bench.work.close()
 
@@ -82,14 +89,14 @@ def test_the_same_image_in_two_requests_is_worked_on_once() -> None:
     bench = Bench(cache)
 
     async def scenario() -> None:
-        first = asyncio.create_task(bench.work.rewrite(chat(page()), "openai-chat", FIT))
+        first = asyncio.create_task(bench.work.rewrite(chat(page()), "openai-chat", fit))
         await arrived(cache)
-        others = [asyncio.create_task(bench.work.rewrite(chat(page(), n=n), "openai-chat", FIT)) for n in range(3)]
+        others = [asyncio.create_task(bench.work.rewrite(chat(page(), n=n), "openai-chat", fit)) for n in range(3)]
         while bench.looked_up("joined") < 3:
             await asyncio.sleep(0.01)
         cache.open.set()
         done = [await task for task in (first, *others)]
-        assert [report.changed for _, report in done] == [1] * 4
+        assert [report and report.changed for _, report in done] == [1] * 4
 
     run(scenario)
     assert cache.puts == 1
@@ -102,7 +109,7 @@ def test_what_takes_too_long_goes_through_and_is_there_the_next_time() -> None:
     body = chat(page(), page(1))
 
     async def scenario() -> None:
-        got, report = await bench.work.rewrite(body, "openai-chat", FIT)
+        got, report = await bench.work.rewrite(body, "openai-chat", fit)
         assert got is body
         assert (report.note, report.images) == ("its images took too long", ())
         cache.open.set()
@@ -112,8 +119,8 @@ def test_what_takes_too_long_goes_through_and_is_there_the_next_time() -> None:
     run(scenario)
     assert cache.puts <= 2  # what nobody waited for any more was not begun, unless it was next already
     patient = Bench(cache)
-    got = run(lambda: patient.work.rewrite(chat(page()), "openai-chat", FIT))
-    assert got == rewrite(chat(page()), "openai-chat", FIT)
+    got = run(lambda: patient.work.rewrite(chat(page()), "openai-chat", fit))
+    assert got == rewrite(chat(page()), "openai-chat")
     assert patient.looked_up("hit") == 1
     bench.work.close()
     patient.work.close()
@@ -124,20 +131,20 @@ def test_a_request_that_is_given_up_takes_no_one_elses_image_along() -> None:
     bench = Bench(cache, workers=1)
 
     async def scenario() -> None:
-        busy = asyncio.create_task(bench.work.rewrite(chat(page(7)), "openai-chat", FIT))
+        busy = asyncio.create_task(bench.work.rewrite(chat(page(7)), "openai-chat", fit))
         await arrived(cache)
-        first = asyncio.create_task(bench.work.rewrite(chat(page()), "openai-chat", FIT))  # waits for the worker
+        first = asyncio.create_task(bench.work.rewrite(chat(page()), "openai-chat", fit))  # waits for the worker
         while bench.looked_up("miss") < 2:
             await asyncio.sleep(0.01)
-        second = asyncio.create_task(bench.work.rewrite(chat(page()), "openai-chat", FIT))
+        second = asyncio.create_task(bench.work.rewrite(chat(page()), "openai-chat", fit))
         while bench.looked_up("joined") < 1:
             await asyncio.sleep(0.01)
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await first
         cache.open.set()
-        assert (await second).report.changed == 1
-        assert (await busy).report.changed == 1
+        assert changed(await second) == 1
+        assert changed(await busy) == 1
 
     run(scenario)
     bench.work.close()
@@ -148,19 +155,19 @@ def test_with_too_many_requests_or_images_the_next_goes_through() -> None:
     bench = Bench(cache, waiting=1, images=2)
 
     async def scenario() -> None:
-        first = asyncio.create_task(bench.work.rewrite(chat(page()), "openai-chat", FIT))
+        first = asyncio.create_task(bench.work.rewrite(chat(page()), "openai-chat", fit))
         await arrived(cache)
         body = chat(page(1))
-        got, report = await bench.work.rewrite(body, "openai-chat", FIT)
+        got, report = await bench.work.rewrite(body, "openai-chat", fit)
         assert got is body
         assert report.note == "too many requests with images at once"
         cache.open.set()
-        assert (await first).report.changed == 1
+        assert changed(await first) == 1
         while bench.metrics.registry.get_sample_value("pixtrim_waiting"):
             await asyncio.sleep(0.01)
-        assert (await bench.work.rewrite(body, "openai-chat", FIT)).report.changed == 1
+        assert changed(await bench.work.rewrite(body, "openai-chat", fit)) == 1
         body = chat(page(1), page(2), page(3))
-        got, report = await bench.work.rewrite(body, "openai-chat", FIT)
+        got, report = await bench.work.rewrite(body, "openai-chat", fit)
         assert got is body
         assert report.note == "more than 2 images"
 
@@ -168,12 +175,29 @@ def test_with_too_many_requests_or_images_the_next_goes_through() -> None:
     bench.work.close()
 
 
+def test_settings_are_chosen_by_the_model_that_the_request_is_for() -> None:
+    bench, asked = Bench(), []
+
+    def choose(model: str | None) -> Settings | None:
+        asked.append(model)
+        return None
+
+    for body, model in ((chat(page()), None), (chat(page(), tools=[{"model": "x"}]), None), (b"{}", "in-the-path")):
+        assert run(lambda body=body, model=model: bench.work.rewrite(body, "openai-chat", choose, model=model)) == (
+            body,
+            None,
+        )
+    assert asked == ["claude-sonnet-4-5", "claude-sonnet-4-5", "in-the-path"]
+    bench.work.close()
+
+
 def test_addresses_are_found_each_once() -> None:
     bench = Bench()
     body = chat("https://a.test/1", page(), "https://a.test/2", "https://a.test/1")
-    assert run(lambda: bench.work.urls(body, "openai-chat")) == ["https://a.test/1", "https://a.test/2"]
+    assert run(lambda: bench.work.urls(body, "openai-chat", fit)) == ["https://a.test/1", "https://a.test/2"]
+    assert run(lambda: bench.work.urls(body, "openai-chat", lambda model: None)) == []
     for bad in (b"", b"[1]", b"\xff", b'"image_url"', b"[" * 100_000):
-        assert run(lambda bad=bad: bench.work.urls(bad, "openai-chat")) == []
+        assert run(lambda bad=bad: bench.work.urls(bad, "openai-chat", fit)) == []
     bench.work.close()
 
 

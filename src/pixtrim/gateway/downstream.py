@@ -113,8 +113,14 @@ class Downstream:
             if not more:
                 return
 
-    async def read(self, limit: int) -> bytes:
+    async def read(self, limit: int, take: Callable[[int], None]) -> bytes:
         """Return the request's body.
+
+        Parameters
+        ----------
+        limit : int
+        take : callable
+            Is told of the bytes of each part, and may refuse to have them.
 
         Raises
         ------
@@ -128,6 +134,7 @@ class Downstream:
             size += len(part)
             if size > limit:
                 raise too_large(limit)
+            take(len(part))
             parts.append(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 

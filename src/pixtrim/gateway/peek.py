@@ -25,11 +25,11 @@ def may_hold_images(body: bytes, wire_format: str) -> bool:
     return any(mark in body for mark in FORMATS[wire_format].MARKS)
 
 
-def model_in(body: bytes) -> str | None:
+def model_in(body: bytes, *, parse: bool = True) -> str | None:
     """Return what the key "model" of an object in JSON says.
 
-    If the word is there once, it is not looked for any further what is around it; a body is parsed only if it is there
-    several times.
+    If the word is there once, what is around it is not looked at; a body is parsed only if it is there several times,
+    and then only if that is allowed.
 
     Examples
     --------
@@ -42,12 +42,11 @@ def model_in(body: bytes) -> str | None:
     if at < 0:
         return None
     end = at + len(_KEY)
-    found = None
     if body.find(_KEY, end) < 0:
         match = _VALUE.match(body, end)
         found = _loaded(match[1]) if match else None
     else:
-        whole = _loaded(body)
+        whole = _loaded(body) if parse else None
         found = whole.get("model") if isinstance(whole, dict) else None
     return found if isinstance(found, str) else None
 

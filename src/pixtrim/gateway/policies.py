@@ -55,6 +55,8 @@ class Limits:
     ----------
     body : int
         The largest request that is held to look for images. A larger one of a format that can hold them is refused.
+    bodies : int
+        Of all requests that are held at the same time; beyond it, the next ones are asked to come back.
     images : int
         Of one request; with more of them it goes through untouched.
     image_seconds : float
@@ -72,6 +74,7 @@ class Limits:
     """
 
     body: int = 64 * 2**20
+    bodies: int = 2**30
     images: int = 200
     image_seconds: float = 20.0
     workers: int = 0
@@ -316,7 +319,7 @@ def _filled(base: Any, found: Mapping[str, Any], where: str) -> Any:
 
 
 def _typed(name: str, value: Any, hint: Any, where: str) -> Any:
-    if hint is int and isinstance(value, str) and name in ("body", "bytes"):
+    if hint is int and isinstance(value, str) and name in ("body", "bodies", "bytes"):
         try:
             return parse_bytes(value)
         except UsageError as error:

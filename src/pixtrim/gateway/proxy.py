@@ -23,12 +23,14 @@ from pixtrim.gateway.downstream import (
 )
 from pixtrim.gateway.fetch import Fetcher
 from pixtrim.gateway.formats import FORMATS
+from pixtrim.gateway.log import where
 from pixtrim.gateway.peek import may_hold_images, model_in
 from pixtrim.gateway.policies import Policy
 from pixtrim.gateway.records import Record, Recorder
 from pixtrim.gateway.rewrite import RewriteReport
 from pixtrim.gateway.routes import Route, Router
 from pixtrim.gateway.screens import Mapper, response_mapper
+from pixtrim.gateway.settings import Settings
 from pixtrim.gateway.usage import UsageReader
 from pixtrim.gateway.work import Work
 
@@ -42,7 +44,7 @@ OWN_KEY: Final = b"x-pixtrim-key"
 """Headers that begin like this are for the gateway, and are not forwarded; the second one is its own key."""
 
 SMALL: Final = 2**16
-"""Bytes of a body in which the model is looked for on the spot."""
+"""Bytes of a body that is parsed on the spot, if that is what it takes to tell its model."""
 
 PIECE: Final = 2**18
 """Bytes of a body that are sent at a time, each within the time limit."""
@@ -84,13 +86,15 @@ class Proxy:
             "pool": limits.connect_seconds,
         }
         self._bases: dict[str, httpx2.URL] = {}
+        self._held_bytes = _Held(limits.bodies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         client = Downstream(receive, send)
         record = self._recorder.begin(scope)
+        room = _Room(self._held_bytes)
         try:
-            await self._handle(scope, client, record)
+            await self._handle(scope, client, record, room)
         except RefusalError as refusal:
             record.error = str(refusal)
             if client.status is None:
@@ -102,11 +106,16 @@ class Proxy:
             record.error = "the client hung up" if client.gone else "the gateway ends"
             if not client.gone:
                 raise
+        except Exception as error:
+            record.error = f"a fault of pixtrim: {type(error).__name__} at {where(error)}"
+            if client.status is None:
+                await client.answer(500, RefusalError(500, "a fault of pixtrim, which is in the gateway's log").body)
         finally:
+            room.leave()
             client.close()
             self._recorder.end(record, client.status)
 
-    async def _handle(self, scope: Scope, client: Downstream, record: Record) -> None:
+    async def _handle(self, scope: Scope, client: Downstream, record: Record, room: _Room) -> None:
         headers: Headers = scope["headers"]
         values = dict(headers)
         if values.get(b"upgrade", b"").lower() == b"websocket":
@@ -118,23 +127,21 @@ class Proxy:
         if asked or OWN_KEY in values:
             sent = [pair for pair in sent if not pair[0].startswith(OWN)]
         sent.insert(0, (b"host", route.upstream.host))
+        stream: _Whole | _Passing
         if asked.get("x-pixtrim") != "off" and _holds_json(scope["method"], route, values):
-            body = await self._read(client, values)
-            start = time.perf_counter()
-            body = await self._smaller(body, route, asked, record)
+            stream = await self._held(client, values, route, asked, record, room)
             if record.report is not None and record.report.screen is not None:  # the answer has to be read, and changed
                 sent = [pair for pair in sent if pair[0] != b"accept-encoding"]
                 sent.append((b"accept-encoding", b"identity"))
-            sent.append((b"content-length", b"%d" % len(body)))
-            stream: httpx2.AsyncByteStream = _Whole(body)
-            record.added = time.perf_counter() - start
+            sent.append((b"content-length", b"%d" % stream.size))
         else:
+            stream = _Passing(client)
             if b"transfer-encoding" in values:
                 sent.append((b"transfer-encoding", b"chunked"))
             elif b"content-length" in values:
                 sent.append((b"content-length", values[b"content-length"]))
-            stream = _Passing(client)
         response = await self._respond(scope["method"], route, sent, stream)
+        room.leave()
         try:
             client.watch()
             await self._pass_back(response, client, record)
@@ -161,31 +168,44 @@ class Proxy:
                 raise RefusalError(400, str(error)) from None
         return asked
 
-    async def _read(self, client: Downstream, values: Mapping[bytes, bytes]) -> bytes:
+    async def _held(
+        self,
+        client: Downstream,
+        values: Mapping[bytes, bytes],
+        route: Route,
+        asked: Mapping[str, str],
+        record: Record,
+        room: _Room,
+    ) -> _Whole:
+        """Read a body, and return it with smaller images, or as it is."""
         limit = self._policy.limits.body
         length = values.get(b"content-length", b"0")
         if length.isdigit() and int(length) > limit:  # before the client has sent it
             raise too_large(limit)
-        return await client.read(limit)
-
-    async def _smaller(self, body: bytes, route: Route, asked: Mapping[str, str], record: Record) -> bytes:
-        """Return the body with smaller images, or as it is."""
+        body = await client.read(limit, room.take)
+        start = time.perf_counter()
         wire_format = route.wire_format or ""
-        holds = may_hold_images(body, wire_format)
-        if record.model is None and (len(body) <= SMALL or (holds and self._policy.by_model)):
-            record.model = model_in(body)
-        if not holds:
-            return body
-        settings = self._policy.asked(self._policy.settings(route.upstream.name, record.model), asked)
-        if settings is None:
-            return body
+        if record.model is None:
+            record.model = model_in(body, parse=len(body) <= SMALL)
+        if may_hold_images(body, wire_format):
+            body = await self._smaller(body, wire_format, route, asked, record)
+        record.added = time.perf_counter() - start
+        return _Whole(body)
+
+    async def _smaller(
+        self, body: bytes, wire_format: str, route: Route, asked: Mapping[str, str], record: Record
+    ) -> bytes:
+        def choose(model: str | None) -> Settings | None:
+            return self._policy.asked(self._policy.settings(route.upstream.name, model), asked)
+
         fetched = None
         if self._fetcher is not None:
-            urls = await self._work.urls(body, wire_format)
+            urls = await self._work.urls(body, wire_format, choose, route.model)
             fetched, record.problems = await self._fetcher.fetch(urls)
-        smaller, report = await self._work.rewrite(body, wire_format, settings, model=route.model, fetched=fetched)
-        record.report, record.model = report, report.model or record.model
-        return bytes(smaller)
+        smaller, record.report = await self._work.rewrite(body, wire_format, choose, model=route.model, fetched=fetched)
+        if record.report is not None:
+            record.model = record.report.model or record.model
+        return smaller
 
     async def _respond(
         self, method: str, route: Route, headers: Headers, stream: httpx2.AsyncByteStream
@@ -208,8 +228,8 @@ class Proxy:
             raise RefusalError(503, "too many connections to upstreams at once: try again later") from None
         except httpx2.TimeoutException as error:
             raise RefusalError(504, f"upstream {upstream.name!r} gave no answer in time: {_why(error)}") from None
-        except httpx2.LocalProtocolError as error:
-            raise RefusalError(400, f"the request cannot be passed on: {_why(error)}") from None
+        except httpx2.LocalProtocolError:
+            raise RefusalError(400, "the request cannot be passed on: a header of it is not valid") from None
         except (httpx2.TransportError, OSError) as error:
             raise RefusalError(502, f"upstream {upstream.name!r} cannot be reached: {_why(error)}") from None
 
@@ -292,18 +312,47 @@ def _holds_json(method: str, route: Route, values: Mapping[bytes, bytes]) -> boo
 
 
 def _why(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    """Say what happened; what a protocol error says may have a header in it."""
+    name = type(error).__name__
+    return f"{name}: {error}" if isinstance(error, httpx2.ConnectError) and str(error) else name
+
+
+class _Held:
+    """Bytes of all bodies that are held, and how many there may be."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit, self.bytes = limit, 0
+
+
+class _Room:
+    """What one request takes of them."""
+
+    def __init__(self, held: _Held) -> None:
+        self._held, self._own = held, 0
+
+    def take(self, size: int) -> None:
+        """Take some more, or refuse the request."""
+        if self._held.bytes + size > self._held.limit:
+            raise RefusalError(503, "too many large requests at once: try again later")
+        self._held.bytes += size
+        self._own += size
+
+    def leave(self) -> None:
+        """Give all of it back."""
+        self._held.bytes -= self._own
+        self._own = 0
 
 
 class _Whole(httpx2.AsyncByteStream):
-    """A body that is there."""
+    """A body that is there, until it is sent: the answer may take minutes, in which nobody needs it."""
 
     def __init__(self, body: bytes) -> None:
-        self._body = body
+        self._body, self.size = body, len(body)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        for start in range(0, len(self._body), PIECE):
+        for start in range(0, self.size, PIECE):
             yield self._body[start : start + PIECE]
+        self._body = b""
 
 
 class _Passing(httpx2.AsyncByteStream):

@@ -21,14 +21,16 @@ from pixtrim.gateway.cache import Cache
 from pixtrim.gateway.formats import FORMATS
 from pixtrim.gateway.log import where
 from pixtrim.gateway.metrics import Metrics
+from pixtrim.gateway.peek import model_in
 from pixtrim.gateway.pictures import Job, Outcome, reduced
 from pixtrim.gateway.policies import Limits
-from pixtrim.gateway.rewrite import RewriteReport, Rewritten, rewrite
+from pixtrim.gateway.rewrite import RewriteReport, rewrite
 from pixtrim.gateway.settings import Settings
 
 __all__ = ["Work"]
 
 Result = TypeVar("Result")
+Choose = Callable[[str | None], Settings | None]
 
 LATE: Final = "its images took too long"
 NO_MEMORY: Final = "not enough memory"
@@ -66,16 +68,32 @@ class Work:
         self,
         body: bytes,
         wire_format: str,
-        settings: Settings,
+        choose: Choose,
         *,
         model: str | None = None,
         fetched: Mapping[str, bytes] | None = None,
-    ) -> Rewritten:
-        """Do `pixtrim.gateway.rewrite`; what takes too long, or fails, leaves the body as it is, with a note."""
+    ) -> tuple[bytes, RewriteReport | None]:
+        """Do `pixtrim.gateway.rewrite`; what takes too long, or fails, leaves the body as it is, with a note.
+
+        Parameters
+        ----------
+        body : bytes
+        wire_format : str
+        choose : callable
+            Returns the settings for a model, in a thread; None if nothing is to be done, which has no report.
+        model : str, optional
+            Where the body does not have it.
+        fetched : mapping of str to bytes, optional
+            The files behind URLs.
+        """
         task = _Task(self, self._limits)
 
-        def work() -> Rewritten:
-            return rewrite(body, wire_format, settings, model=model, fetched=fetched, reduce=task.reduce)
+        def work() -> tuple[bytes, RewriteReport | None]:
+            settings = choose(model or model_in(body))
+            if settings is None:
+                return body, None
+            done = rewrite(body, wire_format, settings, model=model, fetched=fetched, reduce=task.reduce)
+            return done.body, done.report
 
         try:
             return await self._run(work, task)
@@ -84,12 +102,14 @@ class Work:
         except Exception as error:
             note = f"a fault of pixtrim: {type(error).__name__}"
             self._complain(f"{note} at {where(error)}")
-        return Rewritten(body, RewriteReport(wire_format, model, note=note))
+        return body, RewriteReport(wire_format, model, note=note)
 
-    async def urls(self, body: bytes, wire_format: str) -> list[str]:
-        """Return the addresses of a body's images, each one once."""
+    async def urls(self, body: bytes, wire_format: str, choose: Choose, model: str | None = None) -> list[str]:
+        """Return the addresses of a body's images, each one once; none if nothing is to be done."""
 
         def look() -> list[str]:
+            if choose(model or model_in(body)) is None:
+                return []
             parsed = json.loads(body)
             places = FORMATS[wire_format].places(parsed) if isinstance(parsed, dict) else ()
             return list(dict.fromkeys(place.url for place in places if place.url is not None))
