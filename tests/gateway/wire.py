@@ -152,13 +152,18 @@ def openai_responses(draw: Picture) -> dict[str, Any]:
     def image(kind: str = "input_image", **more: Any) -> dict[str, Any]:
         return {"type": kind, "image_url": _Image(f"data:image/png;base64,{draw()}"), **more}
 
+    elsewhere = "https://example.com/e.png"
     return {
         "model": "gpt-5.5",
         "prompt": {"id": "pmpt_1", "variables": {"who": "me", "what": image(detail="low")}},
         "input": [
             {"role": "user", "content": [image(detail="auto"), {"type": "input_text", "text": "and?"}]},
-            {"type": "message", "role": "user", "content": [{"type": "input_image", "file_id": "file_1"}]},
-            {"role": "user", "content": [{"type": "input_image", "image_url": "https://example.com/e.png"}]},
+            {
+                "type": "message",
+                "role": "user",
+                "content": [{"type": "input_image", "detail": "auto", "file_id": "file_1"}],
+            },
+            {"role": "user", "content": [{"type": "input_image", "detail": "low", "image_url": elsewhere}]},
             {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA=="},
             {"type": "function_call", "call_id": "c1", "name": "look", "arguments": "{}"},
             {"type": "function_call_output", "call_id": "c1", "output": [image(), {"type": "input_text", "text": "x"}]},
