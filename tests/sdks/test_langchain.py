@@ -135,4 +135,4 @@ def test_what_is_no_image_in_the_message_itself_is_passed_over() -> None:
 def test_a_result_of_a_tool_inside_a_message_is_looked_at() -> None:
     inner = [{"type": "tool_result", "tool_use_id": "t", "content": [FORMS["anthropic"](page("inner"))]}]
     (image,) = _images([{"type": "text", "text": "a"}, *inner])
-    assert base64.b64decode(image.text) == page("inner")
+    assert base64.b64decode(image.loose.text) == page("inner")

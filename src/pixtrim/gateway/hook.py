@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from pixtrim.errors import UsageError
 from pixtrim.gateway.cache import Cache
+from pixtrim.gateway.formats.places import as_data_url
 from pixtrim.gateway.pictures import Job, Outcome, reduced
 from pixtrim.gateway.rewrite import RewriteReport, Rewritten, rewrite
 from pixtrim.gateway.settings import Settings
 
-__all__ = ["DEFAULTS", "Hook", "OnReport"]
+__all__ = ["DEFAULTS", "Hook", "Loose", "OnReport"]
 
 Body = TypeVar("Body", bytes, dict[str, Any])
 OnReport = Callable[[RewriteReport], object]
@@ -20,6 +21,14 @@ OnReport = Callable[[RewriteReport], object]
 DEFAULTS: Final = Settings()
 MEMORY: Final = 128 * 2**20
 """Bytes of outcomes that are kept: an agent sends the screenshots of its last turns again and again."""
+
+
+class Loose(NamedTuple):
+    """An image by itself: base64, its media type, and the level of detail that is asked for it."""
+
+    text: str
+    media_type: str
+    detail: str | None = None
 
 
 class Hook:
@@ -78,6 +87,40 @@ class Hook:
         smaller: Body = done.body
         return smaller
 
+    def images(
+        self, images: Sequence[Loose], model: str | None, tools: Sequence[Any] = ()
+    ) -> list[tuple[str, str] | str | None]:
+        """Make images smaller that are in a request of a form which `rewrite` does not know.
+
+        Parameters
+        ----------
+        images : sequence of Loose
+            All of the request, in the order in which the model sees them.
+        model : str or None
+            Its name.
+        tools : sequence
+            Those of the request: where one points at places, images stay as they are.
+
+        Returns
+        -------
+        list of (str, str), str or None
+            For each image, media type and base64 of the smaller one, or the text that stands in its place, or None
+            where it stays.
+
+        Examples
+        --------
+        >>> Hook().images([Loose("iVBO", "image/png")], "gpt-5.5")
+        [None]
+        """
+        urls = [{"url": as_data_url(image.text, image.media_type)} for image in images]
+        details = [{"detail": image.detail} if image.detail else {} for image in images]
+        blocks: list[dict[str, Any]] = [
+            {"type": "image_url", "image_url": url | detail} for url, detail in zip(urls, details, strict=True)
+        ]
+        body: dict[str, Any] = {"messages": [{"role": "user", "content": blocks}], "tools": list(tools)}
+        found = self(body, "openai-chat", model=model)["messages"][0]["content"]
+        return [None if new is old else _loose(new) for old, new in zip(blocks, found, strict=True)]
+
     def _reduce(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
         for job in jobs:
             key = job.key
@@ -86,3 +129,10 @@ class Hook:
                 outcome = reduced(job)
                 self._kept.put(key, outcome)
             yield outcome
+
+
+def _loose(block: dict[str, Any]) -> tuple[str, str] | str:
+    if block["type"] == "text":
+        return str(block["text"])
+    head, _, text = block["image_url"]["url"].partition(",")
+    return head.removeprefix("data:").removesuffix(";base64"), text

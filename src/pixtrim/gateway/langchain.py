@@ -6,8 +6,7 @@
 
     agent = create_agent("openai:gpt-5.5", tools=[...], middleware=[ImageShrinker()])
 
-Images are found in messages and in the results of tools, as LangChain, OpenAI and Anthropic write them. For `rewrite`
-they and the tools are put into a request of OpenAI's kind that has nothing else; what comes back takes their places.
+Images are found in messages and in the results of tools, as LangChain, OpenAI and Anthropic write them.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from typing import Any, NamedTuple
 from langchain.agents.middleware import AgentMiddleware
 
 from pixtrim.gateway.formats.places import as_data_url, data_url
-from pixtrim.gateway.hook import DEFAULTS, Hook, OnReport
+from pixtrim.gateway.hook import DEFAULTS, Hook, Loose, OnReport
 from pixtrim.gateway.settings import Settings
 
 __all__ = ["ImageShrinker"]
@@ -63,38 +62,25 @@ class ImageShrinker(AgentMiddleware):
         if not found:
             return request
         model = getattr(request.model, "model_name", None) or getattr(request.model, "model", None)
-        blocks = [image.as_openai() for image in found]
-        asked = {
-            "model": model,
-            "messages": [{"role": "user", "content": blocks}],
-            "tools": [_tool(one) for one in request.tools],
-        }
-        smaller = self._hook(asked, "openai-chat")["messages"][0]["content"]
-        if smaller == blocks:
+        done = self._hook.images([image.loose for image in found], model, [_tool(one) for one in request.tools])
+        if not any(done):
             return request
-        new = iter([image.replaced(block) for image, block in zip(found, smaller, strict=True)])
+        new = iter([_block(image, what) for image, what in zip(found, done, strict=True)])
         messages = [message.model_copy(update={"content": _with(message.content, new)}) for message in request.messages]
         return request.override(messages=messages)
 
 
 class _Image(NamedTuple):
     block: Block
-    text: str
-    media_type: str
-    detail: str | None
+    loose: Loose
     put: Replace
 
-    def as_openai(self) -> Block:
-        url = {"url": as_data_url(self.text, self.media_type)}
-        return {"type": "image_url", "image_url": url | ({"detail": self.detail} if self.detail else {})}
 
-    def replaced(self, block: Block) -> Block:
-        """Return what stands in this image's place, given what became of `as_openai`."""
-        if block["type"] != "image_url":  # a note
-            return block
-        head, _, text = block["image_url"]["url"].partition(",")
-        media_type = head.removeprefix("data:").removesuffix(";base64")
-        return self.block if text == self.text else self.put(media_type, text)
+def _block(image: _Image, what: tuple[str, str] | str | None) -> Block:
+    """Return what stands in an image's place, given what became of it."""
+    if isinstance(what, str):
+        return {"type": "text", "text": what}
+    return image.put(*what) if what is not None else image.block
 
 
 def _images(content: Any) -> Iterator[_Image]:
@@ -129,7 +115,7 @@ def _image(block: Block) -> _Image | None:
     def found(text: Any, media_type: Any, put: Replace, detail: Any = detail) -> _Image | None:
         if not isinstance(text, str) or not isinstance(media_type, str):
             return None
-        return _Image(block, text, media_type, detail if isinstance(detail, str) else None, put)
+        return _Image(block, Loose(text, media_type, detail if isinstance(detail, str) else None), put)
 
     if kind == "image" and "base64" in block:  # LangChain's
         return found(block["base64"], block.get("mime_type"), lambda m, t: {**block, "base64": t, "mime_type": m})
