@@ -183,6 +183,25 @@ def test_a_slow_client_slows_the_upstream_down() -> None:
         assert total == len(part) * number
 
 
+def test_a_client_that_neither_sends_nor_takes_is_given_up() -> None:
+    async def answer(request: Recorded, out: Out) -> None:
+        await out.start()
+        while True:
+            await out.chunk(b"x" * 2**18)
+
+    policy = Policy(limits=Limits(client_seconds=0.5))
+    with Upstream() as upstream, running(upstream, policy=policy) as gateway:
+        upstream.answers["*"] = answer
+        for path in (CHAT, "/v1/files"):
+            with Wire(gateway.url) as wire:
+                wire.send(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{{".encode())
+                assert _error(wire.answer())[0] == 408
+        with Wire(gateway.url, 2**16) as wire:
+            wire.post(CHAT, chat())
+            assert upstream.request(len(upstream.requests)).gone.wait(WAIT)
+            assert gateway.log.line(2)["error"] == "the client took nothing more"
+
+
 def test_a_stream_that_breaks_off_upstream_breaks_off_for_the_client() -> None:
     async def answer(request: Recorded, out: Out) -> None:
         await out.start(200, [(b"Content-Type", b"text/event-stream")])

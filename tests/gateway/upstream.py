@@ -234,8 +234,8 @@ class Upstream:
             if not writing.done() and _hung_up(watching):
                 request.gone.set()
                 writing.cancel()
-            with suppress(asyncio.CancelledError, ConnectionError):
-                await writing
+            with suppress(asyncio.CancelledError):
+                await _or_gone(writing, request, out)
             if out.close:
                 return b""
             return b"" if not watching.done() or _hung_up(watching) else watching.result()
@@ -243,6 +243,14 @@ class Upstream:
             for task in (writing, watching):
                 task.cancel()
             await asyncio.gather(writing, watching, return_exceptions=True)
+
+
+async def _or_gone(writing: asyncio.Future[None], request: Recorded, out: Out) -> None:
+    try:
+        await writing
+    except ConnectionError:
+        out.close = True
+        request.gone.set()
 
 
 def _hung_up(watching: asyncio.Future[bytes]) -> bool:

@@ -143,8 +143,8 @@ class Gateway:
             await self._fetcher.aclose()
         self.close()
 
-    def close(self) -> None:
-        """Write what the ledger has yet to write, and begin no more work; may be called twice."""
+    def close(self, patience: float = 5.0) -> None:
+        """Write what the ledger has yet to write, for some seconds at most, and begin no more work; once or twice."""
         self._work.close()
         if self._ledger is not None:
-            self._ledger.close()
+            self._ledger.close(patience)

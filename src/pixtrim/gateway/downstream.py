@@ -22,7 +22,7 @@ HOP_BY_HOP: Final = frozenset(
 
 
 class GoneError(Exception):
-    """The client has hung up before its request was complete."""
+    """The client has hung up before its request was complete, or takes nothing of the answer."""
 
 
 class RefusalError(Exception):
@@ -74,6 +74,8 @@ class Downstream:
     ----------
     receive, send : callable
         Of ASGI.
+    patience : float
+        Seconds within which it has to send, or to take, anything at all; one that does neither is given up.
 
     Attributes
     ----------
@@ -85,8 +87,8 @@ class Downstream:
         Of the answer, once that has begun.
     """
 
-    def __init__(self, receive: Receive, send: Send) -> None:
-        self._receive, self._send = receive, send
+    def __init__(self, receive: Receive, send: Send, patience: float = 300.0) -> None:
+        self._receive, self._send, self._patience = receive, send, patience
         self._task = asyncio.current_task()
         self._watcher: asyncio.Task[None] | None = None
         self.gone = self.complete = False
@@ -99,9 +101,15 @@ class Downstream:
         ------
         GoneError
             If it does not come in full.
+        RefusalError
+            If it does not come in time.
         """
         while True:
-            message = await self._receive()
+            try:
+                async with asyncio.timeout(self._patience):
+                    message = await self._receive()
+            except TimeoutError:
+                raise RefusalError(408, f"nothing more of the request came for {self._patience:g} seconds") from None
             if message["type"] == "http.disconnect":
                 self.gone = True
                 raise GoneError
@@ -125,7 +133,7 @@ class Downstream:
         Raises
         ------
         RefusalError
-            If it is longer than the limit.
+            If it is longer than the limit, or does not come in time.
         GoneError
             If it does not come in full.
         """
@@ -156,8 +164,18 @@ class Downstream:
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def write(self, part: bytes) -> None:
-        """Send a part of the answer; waits while the client is slow to take it."""
-        await self._send({"type": "http.response.body", "body": part, "more_body": True})
+        """Send a part of the answer; waits while the client is slow to take it.
+
+        Raises
+        ------
+        GoneError
+            If it takes nothing for too long.
+        """
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._send({"type": "http.response.body", "body": part, "more_body": True})
+        except TimeoutError:
+            raise GoneError from None
 
     async def end(self, part: bytes = b"") -> None:
         """Complete the answer."""

@@ -69,6 +69,8 @@ class Limits:
         To all upstreams.
     connect_seconds, read_seconds : float
         How long an upstream may take to accept a connection, and to send anything at all.
+    client_seconds : float
+        How long a client may take to send anything at all of its request, and to take anything of the response.
     grace_seconds : int
         How long responses may go on after the gateway was told to end.
     """
@@ -82,6 +84,7 @@ class Limits:
     connections: int = 1000
     connect_seconds: float = 10.0
     read_seconds: float = 600.0
+    client_seconds: float = 300.0
     grace_seconds: int = 30
 
 

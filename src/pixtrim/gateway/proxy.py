@@ -90,7 +90,7 @@ class Proxy:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        client = Downstream(receive, send)
+        client = Downstream(receive, send, self._policy.limits.client_seconds)
         record = self._recorder.begin(scope)
         room = _Room(self._held_bytes)
         try:
@@ -101,7 +101,7 @@ class Proxy:
                 await client.answer(refusal.status, refusal.body)
             # else the answer ends here, incomplete, which the server tells the client by closing the connection
         except GoneError:
-            record.error = "the client hung up"
+            record.error = "the client hung up" if client.gone else "the client took nothing more"
         except CancelledError:
             record.error = "the client hung up" if client.gone else "the gateway ends"
             if not client.gone:

@@ -85,7 +85,7 @@ def serve(gateway: Gateway, listening: socket.socket, grace: int) -> None:
     try:
         server.run(sockets=[listening])
     finally:
-        gateway.close()
+        gateway.close(0.5 if server.force_exit else 5.0)
     gateway.log.write("info", "ended", forced=server.force_exit or None)
     if server.force_exit:
         sys.stderr.flush()
