@@ -12,6 +12,7 @@ from wire import Path, Request, at, different_pictures, masked, opened, remember
 from pixtrim.errors import UsageError
 from pixtrim.gateway import Rewritten, Settings, rewrite
 from pixtrim.gateway.formats import FORMATS, format_named
+from pixtrim.gateway.formats.pointing import takes_places
 
 HALF = Settings(budget=0.5, operator="resize", model="claude-sonnet-4-5", minimum_saving=0)
 EACH = pytest.mark.parametrize("request_", requests(), ids=lambda request: request.wire_format)
@@ -161,6 +162,23 @@ def test_what_is_not_as_documented_is_passed_over(request_: Request, junk: Any) 
 def parents(body: Any, images: tuple[Path, ...]) -> set[Path]:
     """Return the ways to some images, and each place on them."""
     return {path[:length] for path in images[:3] for length in range(1, len(path))}
+
+
+@pytest.mark.parametrize("names", ["x y", "startX startY endX endY", "start_coordinate", "x0 y0 x1 y1 color"])
+def test_names_of_places(names: str) -> None:
+    assert takes_places({"properties": {name: {"type": "number"} for name in names.split()}})
+
+
+@pytest.mark.parametrize("names", ["", "x", "y", "X Y", "width height", "lat lon", "element ref", "startX endX"])
+def test_names_that_are_no_places(names: str) -> None:
+    assert not takes_places({"properties": {name: {"type": "number"} for name in names.split()}})
+
+
+def test_schemas_can_be_deeper_than_the_stack() -> None:
+    schema: Any = {"properties": {"x": {}, "y": {}}}
+    for _ in range(50_000):
+        schema = {"items": [schema]}
+    assert takes_places(schema)
 
 
 def test_an_unknown_format_is_a_mistake() -> None:

@@ -13,7 +13,16 @@ TYPES: Final = ("computer", "browser_")
 KEYS: Final = ("computerUse", "computer_use")
 """What such a tool of Gemini has in place of a type."""
 
-PLACES: Final = ({"coordinate"}, {"coordinates"}, {"x", "y"}, {"start_x", "start_y"}, {"x1", "y1"})
+PLACES: Final = (
+    {"coordinate"},
+    {"coordinates"},
+    {"start_coordinate"},
+    {"x", "y"},
+    {"x0", "y0"},
+    {"x1", "y1"},
+    {"start_x", "start_y"},
+    {"startX", "startY"},
+)
 """Names of parameters that are places, as computer-use and browser tools have them."""
 
 
