@@ -17,7 +17,7 @@ LOSSLESS_FIRST = "lossless-first"
 
 @dataclass(frozen=True)
 class Settings:
-    """How images are reduced; the defaults take nothing away that the model would notice.
+    """How images are reduced; the defaults take away what repeats, and pixels that the model would not see.
 
     Attributes
     ----------
