@@ -298,4 +298,25 @@ GEMINI = Api(
     genai.errors.APIError,
 )
 
+
+def _interact(client: Any, pictures: Sequence[bytes], stream: bool) -> Any:
+    assert not stream
+    blocks = [{"type": "image", "data": text(one), "mime_type": "image/png"} for one in pictures]
+    words = {"type": "text", "text": "What is hére?"}
+    return client.interactions.create(model="gemini-2.5-flash", input=[words, *blocks])
+
+
+INTERACTIONS = Api(
+    "gemini-interactions",
+    "google-genai",
+    "/v1/interactions",
+    "/v1/interactions",
+    2,
+    _interact,
+    {"id": "i1", "status": "completed", "steps": []},
+    (),
+    lambda event: None,
+    genai.errors.APIError,
+)
+
 APIS = (CHAT, RESPONSES, MESSAGES, GEMINI)

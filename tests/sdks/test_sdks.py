@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
-from apis import APIS, COUNT_TOKENS, WORDS, Api, each, settled
+from apis import APIS, COUNT_TOKENS, INTERACTIONS, WORDS, Api, each, settled
 from gateways import running
 from pages import around, headers, icon, images, page, pixels, strings
 from upstream import Upstream, fixed
@@ -57,7 +57,7 @@ def pages(api: Api, words: str = "page") -> list[bytes]:
 
 
 @both
-@pytest.mark.parametrize("api", [*APIS, COUNT_TOKENS], ids=lambda api: api.name)
+@pytest.mark.parametrize("api", [*APIS, COUNT_TOKENS, INTERACTIONS], ids=lambda api: api.name)
 def test_images_are_smaller_and_all_else_is_what_the_sdk_sends(
     api: Api, asynchronous: bool, connect: Connect, upstream: Upstream
 ) -> None:
