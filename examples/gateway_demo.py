@@ -32,7 +32,7 @@ from pixtrim.gateway.routes import wire_format_of
 from pixtrim.tokens import resolve
 
 QUESTION = "What is the balance?"
-MODELS = {"openai": "gpt-5.5", "anthropic": "claude-sonnet-4-5", "gemini": "gemini-2.5-flash"}
+MODELS = {"openai": "gpt-5.5", "anthropic": "claude-opus-4-7", "gemini": "gemini-2.5-flash"}
 
 
 class Echo(BaseHTTPRequestHandler):
@@ -163,7 +163,7 @@ def main() -> None:
             seen_width, seen_height = map(int, answer.split("x"))
             before, after = (resolve(model).count(*size) for size in ((width, height), (seen_width, seen_height)))
             print(f"{sdk:<30}{model:<20}{answer:<16}{before} -> {after} ({1 - after / before:.0%} saved)")
-    (folder / "gateway-sent.png").write_bytes(Echo.images[-1])
+    (folder / "gateway-sent.png").write_bytes(Echo.images[0])
     print(f"\nlook at {folder / 'gateway-sent.png'}: the page as it was sent; the ledger says:\n", flush=True)
     subprocess.run([sys.executable, "-m", "pixtrim", "ledger", "--url", str(ledger), "--by", "model"], check=True)
 
