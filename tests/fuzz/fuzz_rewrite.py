@@ -181,7 +181,8 @@ def mutate(rng: Random, tree: Any) -> None:
         case 5 if isinstance(value, list):
             rng.shuffle(value)
         case 6 if isinstance(value, Pairs):  # of keys that are alike, the last one counts
-            value.append([rng.choice(value)[0] if value else "a", rng.choice([scalar(rng), [], Pairs()])])
+            other = rng.choice([scalar(rng), [], Pairs(), [[5]], Pairs([[rng.choice(keys()), 5]])])
+            value.insert(rng.randrange(len(value) + 1), [rng.choice(value)[0] if value else "a", other])
         case 7:
             other = rng.choice(nodes(tree_of(rng.choice(list(BODIES.values()))(lambda: image(rng)))))
             holder[at] = other[0][other[1]]
