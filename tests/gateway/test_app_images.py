@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import json
+from pathlib import Path
 
 from asking import CHAT, Wire, chat, page
 from gateways import running
 from upstream import Upstream, events, fixed, json_answer
 
 from pixtrim.gateway import Settings, rewrite
+from pixtrim.gateway.ledger import Ledger
 from pixtrim.gateway.policies import Policy, Rule
 
 
@@ -216,3 +219,29 @@ def test_rules_of_a_policy_hold_for_models_and_routes() -> None:
     assert got[0] == got[3] == rewrite(body, "openai-chat", half).body != body
     assert got[1] == rewrite(other, "openai-chat", nothing).body
     assert got[2] == other
+
+
+def test_the_ledger_has_an_entry_for_each_request_of_a_known_format(tmp_path: Path) -> None:
+    file = str(tmp_path / "usage.sqlite3")
+    usage = {"prompt_tokens": 900, "completion_tokens": 7, "prompt_tokens_details": {"cached_tokens": 64}}
+    key = "sk-of-the-team"
+    policy = Policy(keys={hashlib.sha256(key.encode()).hexdigest(): "the-team"})
+    report = rewrite(chat(page()), "openai-chat").report
+    with Upstream() as upstream, running(upstream, policy=policy, ledger=Ledger.open(file)) as gateway:
+        upstream.answers[CHAT] = json_answer({"usage": usage})
+        with Wire(gateway.url) as wire:
+            counted = {"type": "base64", "media_type": "image/png", "data": base64.b64encode(page()).decode()}
+            messages = [{"role": "user", "content": [{"type": "image", "source": counted}]}]
+            counting = json.dumps({"model": "claude-opus-4-5", "messages": messages}).encode()
+            asked = {CHAT: chat(page()), "/v1/messages/count_tokens": counting, "/v1/files": counting}
+            for path, body in asked.items():
+                wire.post(path, body, f"Authorization: Bearer {key}")
+                assert wire.answer()[0] == 200
+    with Ledger.open(file) as ledger:
+        rows = {row.model: row for row in ledger.summary(by=("model", "key_label"))}
+    assert rows.keys() == {"claude-sonnet-4-5", "claude-opus-4-5"}
+    row = rows["claude-sonnet-4-5"]
+    assert (row.requests, row.key_label, row.saved) == (1, "the-team", report.tokens[0] - report.tokens[1])
+    assert row.billed_input == 900
+    row = rows["claude-opus-4-5"]
+    assert (row.requests, row.changed, row.saved) == (1, 1, 0)
