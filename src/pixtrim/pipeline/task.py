@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
@@ -90,6 +90,7 @@ class Task:
     threads: int
     protect: Boxes
     guide: Guide
+    _fitted: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -104,7 +105,12 @@ class Task:
         return self.rule.count(width, height, self.detail)
 
     def fitted(self, width: int, height: int) -> tuple[int, int]:
-        """The size at which the budget holds a picture of this shape."""
+        """The size at which the budget holds a picture of this shape; several steps ask for the same ones."""
+        if (width, height) not in self._fitted:
+            self._fitted[width, height] = self._largest(width, height)
+        return self._fitted[width, height]
+
+    def _largest(self, width: int, height: int) -> tuple[int, int]:
         if largest_size(self.rule, width, height, self.tokens, self.detail) == (width, height):
             return width, height  # not to be stretched to a grid, for what is not scaled stays sharp
         return largest_size(self.rule, width, height, self.tokens, self.detail, STRETCH)
