@@ -22,6 +22,9 @@ __all__ = ["Cache", "DiskCache"]
 OVERHEAD: Final = 1024
 """Bytes that an entry takes beside its image."""
 
+QUIET: Final = 60.0
+"""Seconds after which it is said again that the folder cannot be used."""
+
 Complain = Callable[[str], None]
 
 
@@ -114,6 +117,7 @@ class DiskCache:
         self._folder, self._limit, self._complain = folder, limit, complain
         self._lock = threading.Lock()
         self._entries: OrderedDict[str, int] = OrderedDict()
+        self._failures: dict[str, float] = {}
         self.bytes = 0
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -213,7 +217,11 @@ class DiskCache:
         self.bytes -= self._entries.pop(name, 0)
 
     def _failed(self, what: str, error: OSError) -> None:
-        self._complain(f"cache: the folder {self._folder} cannot be {what}: {error.strerror or error}")
+        """Complain, but not about each image of a minute."""
+        now = time.monotonic()
+        if now - self._failures.get(what, -QUIET) >= QUIET:
+            self._failures[what] = now
+            self._complain(f"cache: the folder {self._folder} cannot be {what}: {error.strerror or error}")
 
 
 def _packed(outcome: Outcome, key: str) -> bytes:
