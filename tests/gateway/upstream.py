@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Awaitable, Callable, Iterable
@@ -135,9 +136,10 @@ def events(*parts: bytes, turns: bool = False) -> Answer:
 
 
 class Upstream:
-    """The server; use it as a context manager."""
+    """The server; use it as a context manager. With a context of `ssl`, it speaks TLS."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.requests: list[Recorded] = []
         self.answers: dict[str, Answer] = {}
         """By path, without the query; "*" is for all others."""
@@ -153,7 +155,7 @@ class Upstream:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Upstream:
         self._thread.start()
@@ -191,7 +193,7 @@ class Upstream:
 
     async def _serve(self) -> None:
         self._stop = asyncio.Event()
-        server = await asyncio.start_server(self._connected, "127.0.0.1", 0, limit=2**20, backlog=1024)
+        server = await asyncio.start_server(self._connected, "127.0.0.1", 0, limit=2**20, backlog=1024, ssl=self._tls)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()
@@ -220,7 +222,7 @@ class Upstream:
         finally:
             self._open.discard(task)
             writer.close()
-            with suppress(ConnectionError, asyncio.CancelledError):
+            with suppress(OSError, asyncio.CancelledError):
                 await writer.wait_closed()
 
     async def _answer(self, request: Recorded, out: Out, reader: asyncio.StreamReader) -> bytes:
