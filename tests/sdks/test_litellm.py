@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -15,8 +16,13 @@ from typing import Any
 import httpx2
 import pytest
 from apis import CHAT, MESSAGES, RESPONSES, Api, messages_of
+from litellm.proxy.types_utils.utils import get_instance_fn
 from pages import data_url, images, page, pixels, text
 from upstream import Upstream, json_answer
+
+from pixtrim.errors import UsageError
+from pixtrim.gateway import Settings
+from pixtrim.gateway.litellm import Shrinker
 
 CONFIGURATION = """
 model_list:
@@ -143,3 +149,23 @@ def test_gemini_calls_are_rewritten_too(proxy: str, upstream: Upstream) -> None:
     send(proxy, "/v1beta/models/house-gemini:generateContent", {"contents": [{"role": "user", "parts": [part]}]})
     (image,) = arrived(upstream, "", before)
     assert pixels(image) < 500_000
+
+
+def test_a_file_beside_the_configuration_can_bring_other_settings(tmp_path: Path) -> None:
+    (tmp_path / "images.py").write_text(
+        "from pixtrim.gateway import Settings\n"
+        "from pixtrim.gateway.litellm import Shrinker\n"
+        "seen = []\n"
+        "shrinker = Shrinker(Settings(budget=200), on_report=seen.append)\n"
+    )
+    found = get_instance_fn("images.shrinker", str(tmp_path / "config.yaml"))
+    assert "async_pre_call_hook" in vars(type(found))  # where LiteLLM looks for it
+    request = {**chat([page("own")]), "model": "gpt-5.5"}
+    smaller = asyncio.run(found.async_pre_call_hook(None, None, request, "acompletion"))
+    assert smaller.keys() == request.keys()
+    assert images(json.dumps(request).encode()) == [page("own")]
+    assert pixels(images(json.dumps(smaller).encode())[0]) < 300_000
+    for data, kind in ((request, "aembedding"), ({**request, "model": None}, "acompletion"), ({}, "aresponses")):
+        assert asyncio.run(found.async_pre_call_hook(None, None, data, kind)) is data
+    with pytest.raises(UsageError, match="clicks"):
+        Shrinker(Settings(computer_use="map"))

@@ -12,6 +12,7 @@ For other settings, put ``shrinker = Shrinker(Settings(...))`` into a file of yo
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any, Final
 
 from litellm.integrations.custom_logger import CustomLogger
@@ -73,8 +74,8 @@ class Shrinker(CustomLogger):
 
 def _deployed(name: str) -> str | None:
     """Return the model that a name of the proxy's stands for, if the proxy knows it."""
-    from litellm.proxy.proxy_server import llm_router as router  # None until the proxy has read its configuration
-
+    proxy = sys.modules.get("litellm.proxy.proxy_server")  # is there if this process is a proxy
+    router = getattr(proxy, "llm_router", None)
     if router is None:
         return None
     new = hasattr(router, "registry")  # since LiteLLM 1.109
