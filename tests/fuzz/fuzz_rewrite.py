@@ -180,9 +180,12 @@ def mutate(rng: Random, tree: Any) -> None:
             rng.choice(value)[0] = rng.choice(keys())
         case 5 if isinstance(value, list):
             rng.shuffle(value)
-        case 6 if isinstance(value, Pairs):  # of keys that are alike, the last one counts
-            other = rng.choice([scalar(rng), [], Pairs(), [[5]], Pairs([[rng.choice(keys()), 5]])])
-            value.insert(rng.randrange(len(value) + 1), [rng.choice(value)[0] if value else "a", other])
+        case 6:  # of keys that are alike, the last one counts
+            for other, number in places:
+                pairs = other[number]
+                if isinstance(pairs, Pairs) and pairs and rng.random() < 0.3:
+                    junk = rng.choice([scalar(rng), [], Pairs(), [[5]], Pairs([[rng.choice(keys()), 5]])])
+                    pairs.insert(0, [rng.choice(pairs)[0], junk])
         case 7:
             other = rng.choice(nodes(tree_of(rng.choice(list(BODIES.values()))(lambda: image(rng)))))
             holder[at] = other[0][other[1]]
