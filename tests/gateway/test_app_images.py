@@ -40,6 +40,8 @@ def test_a_gateway_with_a_key_answers_nobody_else() -> None:
         assert wire.answer()[0] == 200
         wire.post("/healthz", b"", method="GET")
         assert wire.answer()[0] == 200
+        wire.post("/metrics", b"", f"X-Pixtrim-Key: {key}", method="GET")
+        assert b'pixtrim_requests_total{route="none",status="401"} 12.0' in wire.answer()[2]
         assert [name for name, _ in upstream.request().headers if b"pixtrim" in name] == []
         assert upstream.request().header("authorization") == b"Bearer sk-1"
         assert len(upstream.requests) == 1

@@ -115,6 +115,7 @@ class Gateway:
         elif scope["path"] == "/healthz":
             await Downstream(receive, send).answer(200, b'{"status": "ok", "version": "%s"}' % __version__.encode())
         elif self._keys and not self._has_key(scope):
+            self.metrics.requests.labels("none", "401").inc()
             refusal = RefusalError(401, "this gateway asks for a key of its own: send it in the header x-pixtrim-key")
             await Downstream(receive, send).answer(refusal.status, refusal.body)
         elif scope["path"] not in self._own:

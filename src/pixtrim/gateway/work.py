@@ -94,7 +94,7 @@ class Work:
         fetched : mapping of str to bytes, optional
             The files behind URLs.
         """
-        task = _Task(self, self._limits)
+        task = _Task(self, self._limits.image_seconds)
 
         def work(reduce: Callable[[Sequence[Job]], list[Outcome]]) -> tuple[bytes, RewriteReport | None]:
             settings = choose(model or model_in(body))
@@ -126,7 +126,7 @@ class Work:
             return list(dict.fromkeys(place.url for place in places if place.url is not None))
 
         try:
-            return await self._run(look, _Task(self, self._limits))
+            return await self._run(look, _Task(self, self._limits.image_seconds))
         except (_GivenUpError, ValueError, RecursionError):
             return []
 
@@ -152,6 +152,7 @@ class Work:
 
     def _remembered(self, jobs: Sequence[Job]) -> list[Outcome]:
         """Return what memory has, if it has all."""
+        self.check(jobs)
         found = []
         for job in jobs:
             outcome = self._cache.get(job.key, on_disk=False)
@@ -160,6 +161,11 @@ class Work:
             found.append(outcome)
         self._metrics.cache.labels("hit").inc(len(found))
         return found
+
+    def check(self, jobs: Sequence[Job]) -> None:
+        """Give up a request that has too many images."""
+        if len(jobs) > self._limits.images:
+            raise _GivenUpError(f"more than {self._limits.images} images")
 
     async def call(self, function: Callable[..., Result], *arguments: object) -> Result:
         """Call a function in a thread for images."""
@@ -215,16 +221,15 @@ class Work:
 class _Task:
     """The images of one request: waits for them together, no longer than the request does."""
 
-    def __init__(self, work: Work, limits: Limits) -> None:
-        self._work, self._most = work, limits.images
-        self._until = time.monotonic() + limits.image_seconds
+    def __init__(self, work: Work, seconds: float) -> None:
+        self._work = work
+        self._until = time.monotonic() + seconds
         self._own: list[Future[Outcome]] = []
         self._given_up = False
 
     def reduce(self, jobs: Sequence[Job]) -> list[Outcome]:
         """Do all of them at once, as far as there are threads."""
-        if len(jobs) > self._most:
-            raise _GivenUpError(f"more than {self._most} images")
+        self._work.check(jobs)
         begun = [self._begin(job) for job in jobs]
         return [self._wait(job, found) for job, found in zip(jobs, begun, strict=True)]
 
