@@ -3,6 +3,7 @@ PYTHON ?= python3
 MODEL ?= claude-opus-4-7
 BUDGET ?= 800
 FUZZ_INPUTS ?= 100000
+FUZZ_REQUESTS ?= 20000
 TORCH ?= torch
 TRANSFORMERS ?= 5.24.0
 MINUTES ?= 10
@@ -96,9 +97,10 @@ evaluate: $(VENV)/.bench ## what operators cost in answers, on all evaluation da
 docs: $(VENV)/.docs ## build the documentation into docs/_build/html
 	$(BIN)/sphinx-build --fail-on-warning --keep-going -b html docs docs/_build/html
 
-fuzz: $(VENV)/.dev ## feed mutated inputs to the loader and the command line
+fuzz: $(VENV)/.dev ## feed mutated inputs to the loader, the command line and the gateway's rewriter
 	$(BIN)/python tests/fuzz/fuzz_loader.py --runs $(FUZZ_INPUTS)
 	$(BIN)/python tests/fuzz/fuzz_cli.py --runs $(FUZZ_INPUTS)
+	$(BIN)/python tests/fuzz/fuzz_rewrite.py --runs $(FUZZ_REQUESTS)
 
 sanitize: $(VENV)/.dev ## the C++ kernels under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(BIN)/python -m pytest tests/test_sanitizers.py
