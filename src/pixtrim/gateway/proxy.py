@@ -46,6 +46,8 @@ OWN_KEY: Final = b"x-pixtrim-key"
 SMALL: Final = 2**16
 """Bytes of a body that is parsed on the spot, if that is what it takes to tell its model."""
 
+LAST_STATUS: Final = 599
+
 PIECE: Final = 2**18
 """Bytes of a body that are sent at a time, each within the time limit."""
 
@@ -230,13 +232,17 @@ class Proxy:
             raise RefusalError(504, f"upstream {upstream.name!r} gave no answer in time: {_why(error)}") from None
         except httpx2.LocalProtocolError:
             raise RefusalError(400, "the request cannot be passed on: a header of it is not valid") from None
-        except (httpx2.TransportError, OSError) as error:
+        except httpx2.ConnectError as error:
             raise RefusalError(502, f"upstream {upstream.name!r} cannot be reached: {_why(error)}") from None
+        except (httpx2.TransportError, OSError) as error:
+            raise RefusalError(502, f"upstream {upstream.name!r} broke off before it answered: {_why(error)}") from None
 
     # --- the response ------------------------------------------------------------------------------------------------
 
     async def _pass_back(self, response: httpx2.Response, client: Downstream, record: Record) -> None:
         """Pass a response on, part by part as it comes, each one only when the client has taken the one before."""
+        if response.status_code > LAST_STATUS:
+            raise RefusalError(502, f"the upstream answers with the status {response.status_code}, which there is not")
         raw = [(name.lower(), value) for name, value in response.headers.raw]
         values = dict(raw)
         mapper = _mapper(response, record, values)
