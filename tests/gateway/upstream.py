@@ -1,9 +1,11 @@
 """An upstream for tests: a real HTTP/1.1 server on loopback that keeps the exact bytes of requests and answers as told.
 
->>> with Upstream() as upstream:
-...     upstream.answers["/v1/models"] = json_answer({"data": []})
-...     ...  # send requests to upstream.url
-...     upstream.requests[0].head, upstream.requests[0].body
+::
+
+    with Upstream() as upstream:
+        upstream.answers["/v1/models"] = json_answer({"data": []})
+        ...  # send requests to upstream.url
+        upstream.requests[0].head, upstream.requests[0].body
 
 An answer is a coroutine function of a request and an `Out`; those below are the usual ones. It runs in the server's own
 thread and loop; `await out.turn()` waits there until the test says `upstream.go()`, so that order is decided by events,

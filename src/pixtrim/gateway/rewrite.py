@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple, TypeVar
 
 from pixtrim.errors import UsageError
-from pixtrim.gateway.edits import Edit, Path, applied, spliced
+from pixtrim.gateway.edits import Edit, Path, Plain, applied, spliced
 from pixtrim.gateway.formats import Place, WireFormat, format_named
 from pixtrim.gateway.pictures import Job, Outcome, encoded, reduced
 from pixtrim.gateway.screens import Screen, plan
@@ -210,7 +210,7 @@ def _on_screen(
     for number, place in enumerate(places):
         outcome = outcomes.get(number) or Outcome(None, None, "not a screenshot of the whole screen")
         if outcome.data is not None and outcome.media_type is not None:
-            edits += place.embed(encoded(outcome.data, place.text or ""), outcome.media_type)
+            edits += place.embed(Plain(encoded(outcome.data, place.text or "")), outcome.media_type)
         images.append(ImageReport(place.path, outcome))
     return replace(report, images=tuple(images), screen=found.screen), edits
 
@@ -267,7 +267,7 @@ def _reduced(
                 None, None, "repeated", "none", (outcome.tokens[0], NOTE_TOKENS), None, (outcome.bytes[0], len(line))
             )
         elif outcome.data is not None and outcome.media_type is not None:
-            edits += place.embed(encoded(outcome.data, place.text or ""), outcome.media_type)
+            edits += place.embed(Plain(encoded(outcome.data, place.text or "")), outcome.media_type)
         seen.append((seen[-1] if seen else 0) + (outcome.reason != "repeated"))
         images.append(ImageReport(place.path, outcome, None if first is None else places[first].path))
     return images, edits

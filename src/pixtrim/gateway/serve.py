@@ -96,7 +96,7 @@ def configured(gateway: Gateway, grace: int) -> uvicorn.Config:
     """Return the settings of the server; it adds nothing to responses, and leaves logging to the gateway."""
     return uvicorn.Config(
         gateway,
-        loop="asyncio",
+        loop="auto",
         http="httptools",
         ws="none",
         lifespan="on",

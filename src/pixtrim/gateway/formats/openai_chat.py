@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from pixtrim.gateway.edits import Edit, Path
+from pixtrim.gateway.edits import Edit, Path, Plain
 from pixtrim.gateway.formats.places import Place, as_data_url, data_url, items, model, text_of, web_url
 from pixtrim.gateway.formats.pointing import pointing
 
@@ -49,6 +49,6 @@ def _place(path: Path, block: Mapping[str, Any]) -> Place | None:
         return None
 
     def embed(text: str, media_type: str) -> tuple[Edit, ...]:
-        return (Edit(to_url, as_data_url(text, media_type)),)
+        return (Edit(to_url, Plain(as_data_url(text, media_type))),)
 
     return Place(path, embed, data_url(url), web_url(url), detail)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from pixtrim.gateway.edits import Edit, Path
+from pixtrim.gateway.edits import Edit, Path, Plain
 from pixtrim.gateway.formats.places import Place, as_data_url, data_url, items, model, numbered, text_of, web_url
 from pixtrim.gateway.formats.pointing import pointing
 
@@ -79,7 +79,7 @@ def _place(path: Path, block: Mapping[str, Any], *, notable: bool) -> Place:
     """Look at an image, which is there itself, or by its address, or by the name of a file."""
 
     def embed(text: str, media_type: str) -> tuple[Edit, ...]:
-        return (Edit((*path, "image_url"), as_data_url(text, media_type)),)
+        return (Edit((*path, "image_url"), Plain(as_data_url(text, media_type))),)
 
     url = text_of(block, "image_url")
     return Place(path, embed, data_url(url), web_url(url), text_of(block, "detail"), notable)
