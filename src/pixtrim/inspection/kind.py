@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -155,7 +155,7 @@ class _Sample:
     def of(cls, pixels: Pixels) -> _Sample:
         height, width = pixels.shape[:2]
         rows = pixels[:: -(-height // SAMPLE)]
-        changes = (np.maximum(rows[:, 1:], rows[:, :-1]) - np.minimum(rows[:, 1:], rows[:, :-1])).max(axis=2)
+        changes = _largest(np.maximum(rows[:, 1:], rows[:, :-1]) - np.minimum(rows[:, 1:], rows[:, :-1]))
         changing = np.count_nonzero(changes > FINE)
         some = pixels[:: -(-height // SAMPLE), :: -(-width // SAMPLE)].reshape(-1, 3).astype(np.int64)
         colours = len(np.unique(some @ np.array([1 << 16, 1 << 8, 1])))
@@ -168,7 +168,7 @@ class _Sample:
             common=float(np.sort(coarse)[-3:].sum() / len(some)),
             level=level,
             near=float((np.abs(bright - level) <= PAPER_NEAR).mean()),
-            saturation=float((some.max(axis=1) - some.min(axis=1)).mean()),
+            saturation=float((_largest(some) + _largest(-some)).mean()),
             strong=np.count_nonzero(changes > STRONG) / changing if changing else 1.0,
         )
 
@@ -181,6 +181,12 @@ class _Sample:
     def paper(self) -> bool:
         """Whether most of it is light, and little is in colour."""
         return self.light and self.saturation <= PAPER_COLOUR
+
+
+def _largest(samples: NDArray[Any]) -> NDArray[Any]:
+    """Return the largest of three channels, which NumPy finds much faster so than along an axis of three."""
+    found: NDArray[Any] = np.maximum(np.maximum(samples[..., 0], samples[..., 1]), samples[..., 2])
+    return found
 
 
 def _textured(pixels: Pixels) -> float:
