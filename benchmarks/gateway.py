@@ -5,7 +5,8 @@ Run: python benchmarks/gateway.py [--rounds 41] [--save]
 An upstream on loopback answers at once. The same bytes are sent to it directly and through the gateway, in turn, each
 over a connection that stays open; what the gateway adds is the difference. The gateway has one core for itself, the
 upstream and the client share another one. Where LiteLLM's proxy is installed, it stands beside: it passes requests on
-and does nothing to images. The last table takes one image apart, in this process, on one core.
+and does nothing to images. The last table takes one image apart, in this process, on one core, beside Pillow, which
+brings it to the same size.
 """
 
 from __future__ import annotations
@@ -15,16 +16,14 @@ import io
 import json
 import os
 import socket
-import statistics
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 from common import Record, Stopwatch, arguments, examples, heading, save, stages, table
-from loopback import MODEL, gateway_command, litellm_command, proxy, upstream
+from loopback import KEY, MODEL, gateway_command, litellm_command, proxy, upstream
 from PIL import Image
 
 from pixtrim.gateway import Settings
@@ -36,6 +35,7 @@ from pixtrim.pipeline import shrink
 from pixtrim.result import file_of
 
 PATH = "/v1/chat/completions"
+PEER = "Pillow alone: PNG, Lanczos, PNG"
 
 
 class Connection:
@@ -48,11 +48,11 @@ class Connection:
 
     def ask(self, body: bytes) -> float:
         """Send a request and read the answer; return the milliseconds that it took."""
-        head = (
-            f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
+        fields = {"Host": "x", "Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
+        lines = [f"{name}: {value}" for name, value in (*fields.items(), ("Content-Length", len(body)))]
+        request = "\r\n".join([f"POST {PATH} HTTP/1.1", *lines, "", ""]).encode() + body
         start = time.perf_counter()
-        self._socket.sendall(head.encode() + body)
+        self._socket.sendall(request)
         status = self._file.readline()
         length = None
         while line := self._file.readline().strip():
@@ -91,30 +91,26 @@ def screenshots(number: int) -> list[bytes]:
     return found
 
 
-def measure(ports: dict[str, int], rounds: int) -> Iterator[Record]:
-    """Send each kind of request everywhere, in turn."""
-    connections = {name: Connection(port) for name, port in ports.items()}
-    new = screenshots(rounds + 1)
-    kinds = {
-        "no image, 1 KB": [chat(text(1000))] * (rounds + 1),
-        "no image, 1 MB": [chat(text(1_000_000))] * (rounds + 1),
-        "1080p, first time": new,
-        "1080p, cached": [new[-1]] * (rounds + 1),
-        "ten of 1080p, one new": [chat(*blocks([*new[:9], one])) for one in screenshots(2 * rounds + 2)[rounds + 1 :]],
+def requests(rounds: int) -> dict[str, list[bytes]]:
+    """Return what is sent, by kind; the first one of each is not measured."""
+    count = rounds + 1
+    new, newer = np.array_split(np.array(screenshots(2 * count), object), 2)
+    return {
+        "no image, 1 KB": [chat(text(1000))] * count,
+        "no image, 1 MB": [chat(text(1_000_000))] * count,
+        "1080p, first time": list(new),
+        "1080p, cached": [new[-1]] * count,
+        "ten of 1080p, one new": [chat(*blocks([*new[:9], one])) for one in newer],
     }
-    for kind, bodies in kinds.items():
-        taken: dict[str, list[float]] = {name: [] for name in connections}
-        for turn, body in enumerate(bodies):
-            for name, connection in connections.items():
-                found = connection.ask(body)
-                if turn:
-                    taken[name].append(found)
-        direct = statistics.median(taken["direct"])
-        row: Record = {"request": kind, "KB": round(len(bodies[-1]) / 1000), "direct ms": direct}
-        for name in list(connections)[1:]:
-            row[f"{name} adds ms"] = statistics.median(taken[name]) - direct
-            row[f"{name} adds ms, 90%"] = float(np.quantile(taken[name], 0.9)) - direct
-        yield row
+
+
+def measure(kinds: dict[str, list[bytes]], direct: int, proxied: int) -> Iterator[tuple[float, float, float]]:
+    """Send each kind of request to the upstream and through a proxy, in turn: medians, and the slower tenth's start."""
+    connections = Connection(direct), Connection(proxied)
+    for bodies in kinds.values():
+        taken = np.array([[connection.ask(body) for connection in connections] for body in bodies])[1:]
+        plain, added = np.median(taken[:, 0]), taken[:, 1] - np.median(taken[:, 0])
+        yield float(plain), float(np.median(added)), float(np.quantile(added, 0.9))
 
 
 def blocks(bodies: list[bytes]) -> list[Record]:
@@ -143,6 +139,10 @@ def taken_apart(rounds: int) -> Record:
         watch("base64, to text")
         spliced(source, place.embed(smaller, "image/png")).encode()
         watch("JSON, to splice")
+        Image.open(io.BytesIO(data)).convert("RGB").resize(image.shape[1::-1], Image.Resampling.LANCZOS).save(
+            io.BytesIO(), "PNG"
+        )
+        watch(PEER)
         runs.append(watch)
     return {"stage, ms": "median", **stages(runs)}
 
@@ -157,12 +157,16 @@ def main() -> None:
     if len(cores) > 1:
         os.sched_setaffinity(0, {cores[1]})
     own = cores[0] if len(cores) > 1 else None
-    with ExitStack() as stack:
-        target = stack.enter_context(upstream())
-        ports = {"direct": target, "pixtrim": stack.enter_context(proxy(gateway_command, target, own))}
-        if Path(sys.executable).with_name("litellm").exists():
-            ports["LiteLLM"] = stack.enter_context(proxy(litellm_command, target, own))
-        rows = list(measure(ports, options.rounds))
+    proxies = {"pixtrim": gateway_command}
+    if Path(sys.executable).with_name("litellm").exists():
+        proxies["LiteLLM"] = litellm_command
+    kinds = requests(options.rounds)
+    rows: list[Record] = [{"request": kind, "KB": round(len(bodies[-1]) / 1000)} for kind, bodies in kinds.items()]
+    with upstream() as target:
+        for name, command in proxies.items():  # one after the other, so that none has another's leavings in its caches
+            with proxy(command, target, own) as port:
+                for row, (direct, added, slow) in zip(rows, measure(kinds, target, port), strict=True):
+                    row |= {"direct ms": direct, f"{name} adds ms": added, f"{name} adds ms, 90%": slow}
     table(rows)
     apart = taken_apart(options.rounds)
     table([apart])

@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-MODEL = "claude-sonnet-4-5"
+MODEL = "gpt-5.5"
+KEY = "sk-loopback"  # LiteLLM wants one
 START = 120.0
 """Seconds within which a server has to answer."""
 
@@ -114,7 +115,8 @@ def litellm_command(room: Path, port: int, target: int) -> list[str]:
     """Return how LiteLLM's proxy is started, with one model behind it."""
     config = room / "config.yaml"
     route = {"model": f"openai/{MODEL}", "api_base": f"http://127.0.0.1:{target}/v1", "api_key": "none"}
-    config.write_text(json.dumps({"model_list": [{"model_name": MODEL, "litellm_params": route}]}))
+    models = [{"model_name": MODEL, "litellm_params": route}]
+    config.write_text(json.dumps({"model_list": models, "general_settings": {"master_key": KEY}}))
     program = Path(sys.executable).with_name("litellm")
     return [str(program), "--config", str(config), "--port", str(port), "--host", "127.0.0.1", "--telemetry", "False"]
 
