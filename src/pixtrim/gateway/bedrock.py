@@ -29,7 +29,7 @@ def middleware(settings: Settings = DEFAULTS, on_report: OnReport | None = None)
 
     Parameters
     ----------
-    settings : Settings
+    settings : pixtrim.gateway.Settings
         What is done.
     on_report : callable, optional
         Is called with the `RewriteReport` of each request; in a thread, if the client is asynchronous.

@@ -45,7 +45,7 @@ class Job:
         The model's.
     detail : str or None
         A level of detail that the rule knows; None for its default.
-    settings : Settings
+    settings : pixtrim.gateway.Settings
         Those that hold for this image.
     images : int
         Images in the request: with many of them, some providers refuse large ones.

@@ -117,7 +117,7 @@ def rewrite(
         changed, and what is not an image is shared with the one that is returned.
     wire_format : str
         One of `pixtrim.gateway.formats.FORMATS`.
-    settings : Settings
+    settings : pixtrim.gateway.Settings
         What is done.
     model : str, optional
         Its name, where the body does not have it.

@@ -39,7 +39,7 @@ def client(
     ----------
     sdk : {"openai", "anthropic", "google-genai"} or type
         Whose client; or the class of a client, `httpx2.Client`, `httpx.Client` or one made of them, for other SDKs.
-    settings : Settings
+    settings : pixtrim.gateway.Settings
         What is done to images.
     on_report : callable, optional
         Is called with the `RewriteReport` of each request.
