@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image
 
 from pixtrim.cli import main
+from pixtrim.gateway.ledger import Entry, Ledger
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +87,18 @@ def complaints(record: dict[str, Any], kinds: dict[str, str]) -> list[str]:
     return found
 
 
+def record_usage(path: Path) -> None:
+    """Write a ledger of two requests, of which one knows next to nothing."""
+    ledger = Ledger.open(str(path))
+    known = {"route": "openai", "wire_format": "openai-chat", "model": "gpt-5.5", "key_label": "ci", "status": 200}
+    counts = {"images": 1, "changed": 1, "tokens_before": 90, "tokens_after": 40, "seconds": 1.5, "added_seconds": 0.1}
+    billed = {"billed_input": 60, "billed_output": 9, "billed_cached": 5}
+    ledger.record(Entry(at=datetime.now(UTC), **known, **counts, **billed))
+    known |= dict.fromkeys(("wire_format", "model", "key_label"))
+    ledger.record(Entry(at=datetime.now(UTC), **known, **counts, **dict.fromkeys(billed)))
+    ledger.close()
+
+
 def test_the_json_is_as_documented(
     fields: dict[str, dict[str, str]],
     tmp_path: Path,
@@ -120,6 +134,10 @@ def test_the_json_is_as_documented(
         "inspect": records("inspect", *shrunk),
         "evaluate": records("evaluate", "a.png", "-m", "gpt-5.5", "-b", "50%", "--metric", "kept-ratio", "-q"),
     }
+    record_usage(tmp_path / "usage.db")
+    found["ledger"] = [
+        record for by in ("day", "model", "key") for record in records("ledger", "--url", "usage.db", "--by", by)
+    ]
     found["evaluate: records"] = found["evaluate"][0]["records"]
     found["evaluate: summaries"] = found["evaluate"][0]["summaries"]
     assert found.keys() == fields.keys()
