@@ -2,9 +2,10 @@
 
 Run: python benchmarks/gateway_soak.py [--minutes 10] [--clients 8] [--save]
 
-Clients ask without a pause: requests without images, with new ones, with ones that were there before, with broken
-ones, and requests that they give up half-way. Memory is what the operating system counts for the gateway's process
-(Linux). Ends with 1 if an answer was wrong, or memory grew by more than a tenth from the second quarter to the last.
+The cache has 16 MB, which are full soon. Clients ask without a pause: requests without images, with new ones, with ones
+that were there before, with broken ones, and requests that they give up half-way. Memory is what the operating system
+counts for the gateway's process (Linux). Ends with 1 if an answer was wrong, or memory grew by more than a tenth from
+the second quarter to the last.
 """
 
 from __future__ import annotations
@@ -31,6 +32,11 @@ PATH = "/v1/chat/completions"
 SIZES = ((640, 480), (1280, 720), (1920, 1080))
 GROWTH = 1.1
 """What memory may grow by, from the second quarter of the time to the last."""
+
+
+def command(room: Path, port: int, target: int) -> list[str]:
+    """Return how the gateway is started: with a cache that is full soon, for it is to grow."""
+    return [*gateway_command(room, port, target), "--cache-size", "16MB"]
 
 
 def chat(*urls: str) -> bytes:
@@ -107,7 +113,7 @@ def main() -> None:
     options = parser.parse_args()
     heading()
     stop, started, samples = threading.Event(), [], []
-    with upstream() as target, proxy(gateway_command, target, None, started) as port:
+    with upstream() as target, proxy(command, target, None, started) as port:
         clients = [Client(port, seed, stop) for seed in range(options.clients)]
         for client in clients:
             client.start()
