@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixtrim.gateway.cache import OVERHEAD, Cache, DiskCache
-from pixtrim.gateway.pictures import Outcome
+from pixtrim.gateway.pictures import NO_MEMORY, Outcome
 
 CHANGED = Outcome(
     b"\x00\xffpicture\n" * 10, "image/png", "changed", "fold", (1500, 700), (800, 600, 800, 300), (900, 110)
@@ -28,6 +28,13 @@ def key(number: int) -> str:
 @pytest.fixture
 def complaints() -> list[str]:
     return []
+
+
+def test_what_came_of_want_of_memory_is_not_kept(tmp_path: Path, complaints: list[str]) -> None:
+    cache = Cache(10**6, DiskCache(tmp_path, 10**6, complaints.append))
+    cache.put(key(0), Outcome(None, None, NO_MEMORY))
+    assert cache.get(key(0)) is None
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_outcomes_come_back_as_they_were_from_memory_and_disk(tmp_path: Path, complaints: list[str]) -> None:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from pixtrim.gateway.pictures import Outcome
+from pixtrim.gateway.pictures import NO_MEMORY, Outcome
 
 __all__ = ["Cache", "DiskCache"]
 
@@ -65,7 +65,9 @@ class Cache:
         return found
 
     def put(self, key: str, outcome: Outcome) -> None:
-        """Keep an outcome."""
+        """Keep an outcome, but for one that came of want of memory: there may be more next time."""
+        if outcome.reason == NO_MEMORY:
+            return
         self._hold(key, outcome)
         if self._disk is not None:
             self._disk.put(key, outcome)

@@ -21,7 +21,7 @@ from pixtrim.result import Shrunk, file_of
 from pixtrim.tokens import Rule
 from pixtrim.tokens.budget import BudgetError
 
-__all__ = ["Job", "Outcome", "decoded", "encoded", "lossless_first", "reduced"]
+__all__ = ["NO_MEMORY", "Job", "Outcome", "decoded", "encoded", "lossless_first", "reduced"]
 
 Pixels = NDArray[np.uint8]
 
@@ -29,6 +29,10 @@ MEDIA: Final = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
 STARTS: Final = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"GIF8", b"BM", b"II", b"MM")
 """How the files begin that are worth a look; `load` takes PDFs, too, which no image block can hold."""
 LOSSY_WEBP: Final = b"VP8 "
+
+NO_MEMORY: Final = "not enough memory"
+"""The one outcome that may be another one next time."""
+
 TRANSPARENT: Final = "alpha composited on white"
 """What `load` notes; there a model may see another ground than ours."""
 
@@ -182,7 +186,7 @@ def reduced(job: Job) -> Outcome:
     except PixtrimError as error:
         return left(str(error))
     except MemoryError:
-        return left("not enough memory")
+        return left(NO_MEMORY)
     except Exception as error:  # a fault of ours, or of a codec's, must not cost the request
         return left(f"a fault of pixtrim: {type(error).__name__}")
 

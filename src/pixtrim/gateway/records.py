@@ -88,8 +88,8 @@ class Recorder:
         self._metrics.in_flight.dec()
         self._count(record, status, seconds)
         report = record.report
-        images = report is not None and bool(report.images)
         before, after = report.tokens if report is not None else (0, 0)
+        count, changed = (len(report.images), report.changed) if report is not None else (0, 0)
         usage = record.usage
         self._log.write(
             "info" if record.error is None else "warning",
@@ -100,10 +100,10 @@ class Recorder:
             format=record.wire_format,
             model=record.model,
             status=status,
-            images=len(report.images) if report is not None else 0,
-            changed=report.changed if report is not None else 0,
-            tokens=[before, after] if images else None,
-            kept=_reasons(report) if report is not None and images else None,
+            images=count,
+            changed=changed,
+            tokens=[before, after] if count else None,
+            kept=_reasons(report) if report is not None and count else None,
             note=report.note if report is not None else None,
             billed=[usage.input_tokens, usage.output_tokens, usage.cached_tokens] if usage is not None else None,
             seconds=round(seconds, 4),
@@ -123,8 +123,8 @@ class Recorder:
                     model=record.model,
                     key_label=record.key_label,
                     status=status,
-                    images=len(report.images) if report is not None else 0,
-                    changed=report.changed if report is not None else 0,
+                    images=count,
+                    changed=changed,
                     tokens_before=before,
                     tokens_after=after,
                     billed_input=usage.input_tokens if usage is not None else None,

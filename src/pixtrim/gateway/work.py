@@ -37,8 +37,6 @@ SMALL: Final = 2**18
 """Bytes of a body that is looked at on the spot: if all its images are in memory, it takes less time than a thread."""
 
 LATE: Final = "its images took too long"
-NO_MEMORY: Final = "not enough memory"
-"""What an image became of for want of it is not kept: there may be more next time."""
 
 
 class _GivenUpError(Exception):
@@ -201,9 +199,8 @@ class Work:
             reason = f"a fault of pixtrim: {type(error).__name__}"
             self._complain(f"{reason} at {where(error)}")
             return Outcome(None, None, reason)
-        if outcome.reason != NO_MEMORY:
-            self._cache.put(key, outcome)
-            self._metrics.cached.set(self._cache.bytes)
+        self._cache.put(key, outcome)
+        self._metrics.cached.set(self._cache.bytes)
         self._metrics.work.observe(time.perf_counter() - start)
         return outcome
 
