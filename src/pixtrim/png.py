@@ -1,7 +1,7 @@
 """PNG, written quickly: rows as differences from the row above, which screens and pages repeat, and light compression.
 
 Pillow tries five filters on each row and keeps the best; on what pixtrim writes that costs more than half of the time,
-and saves a few hundredths of the bytes (benchmarks/encode.py).
+and saves a tenth of the bytes (benchmarks/encode.py).
 """
 
 from __future__ import annotations
