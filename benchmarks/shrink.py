@@ -23,7 +23,7 @@ from pixtrim.operators.fold import Analysis, gap_for
 from pixtrim.operators.fold.changes import Changes, measure_noise
 from pixtrim.operators.resize import resize
 from pixtrim.pipeline import STRETCH, WORTH_FOLDING
-from pixtrim.result import ENCODERS
+from pixtrim.result import file_of
 from pixtrim.tokens import largest_size, resolve
 
 MODEL = "claude-opus-4-7"
@@ -77,10 +77,9 @@ def in_stages(data: bytes, budget: int) -> tuple[Stopwatch, bytes]:
     size = fitted(reduced.shape[1], reduced.shape[0])
     reduced = reduced if size == reduced.shape[1::-1] else resize(reduced, size)
     watch("resize")
-    stream = io.BytesIO()
-    Image.fromarray(reduced).save(stream, "PNG", **ENCODERS["PNG"])
+    file = file_of(reduced, "PNG")
     watch("encode")
-    return watch, stream.getvalue()
+    return watch, file
 
 
 def measure(name: str, data: bytes, budget: int) -> Record:
